@@ -1,0 +1,1 @@
+"""The tierbreak engine: bank-statement descriptors into brands, every answer explained."""
