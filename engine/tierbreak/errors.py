@@ -50,16 +50,16 @@ class Fault:
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else str(self.path)
         out = [f"{place}: error[{self.code}]: {self.says}"]
-        gutter = " "
+        gutter = "  "
         if self.line and (source := self._source()) is not None:
             number = str(self.line)
             gutter = " " * (len(number) + 1)
             mark = "^" * max(1, min(len(self.found), len(source) - self.column + 1))
             out += [f"{gutter}|", f"{number} | {source}", f"{gutter}| {' ' * (self.column - 1)}{mark}"]
         elif self.found:
-            out.append(f"{gutter} = found: {self.found}")
-        out.append(f"{gutter} = expected: {self.expected}")
-        out.append(f"{gutter} = fix: {self.fix}")
+            out.append(f"{gutter}= found: {self.found}")
+        out.append(f"{gutter}= expected: {self.expected}")
+        out.append(f"{gutter}= fix: {self.fix}")
         return "\n".join(out)
 
     def _source(self) -> str | None:

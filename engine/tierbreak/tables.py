@@ -29,27 +29,15 @@ GUARDED = {
 #: Distinct descriptors after step 2. `folded` is what rules see, `key` what cache and model see.
 NORMALISED = pl.Schema({"folded": pl.String, "key": pl.String})
 
-#: Step 3, one row for each (folded text, pattern of a rule) that matched. `folded` is the position of
-#: the text in the list that was judged; `match` is the 1-based number of the pattern within its rule.
-MATCHES = pl.Schema({"folded": pl.UInt32, "rule": pl.UInt32, "match": pl.UInt16})
+#: Step 3, one row for each (folded text, rule) that matched. `folded` is the position of
+#: the text in the list that was judged; `match` is the 1-based number of the pattern within its rule;
+#: `excluded` says that one of the rule's `unless` patterns matched too.
+MATCHES = pl.Schema({"folded": pl.UInt32, "rule": pl.UInt32, "match": pl.UInt16, "excluded": pl.Boolean})
 
 #: Steps 5 and 6, one row a key: what the model saw, before any policy. `key` is the position of the
 #: text in the list that was judged; `labels` are positions in labels.json, best first, and `scores`
 #: the raw scores beside them. A row exists for every key the model looked at, a known brand or not.
 EVIDENCE = pl.Schema({"key": pl.UInt32, "labels": pl.Array(pl.Int32, TOP_K), "scores": pl.Array(pl.Float32, TOP_K)})
-
-#: Step 7, one row for each answer a tier gives about one case. `brand` null: the tier looked and abstained.
-VERDICTS = pl.Schema(
-    {
-        "case": pl.UInt32,
-        "tier": pl.Enum(TIERS),
-        "brand": pl.UInt32,
-        "confidence": pl.Float32,  # calibrated, 0..1; null for rules, which have none
-        "rule": pl.UInt32,  # null for tiers other than rules
-        "match": pl.UInt16,  # which pattern of the rule; null likewise
-        "reason": pl.String,  # why a tier abstained, or why a rule's match was dropped; else null
-    }
-)
 
 #: What `Engine.classify` adds to the caller's columns, in this order.
 DECISION = pl.Schema(
@@ -84,3 +72,33 @@ def check(table: pl.DataFrame, schema: pl.Schema, *, name: str) -> pl.DataFrame:
     if wrong:
         raise BatchError(f"table '{name}' has the wrong shape:\n" + "\n".join(wrong))
     return table
+
+
+def read(rows: pl.DataFrame) -> pl.DataFrame:
+    """Step 1: the columns that the engine looks at, cast to what it expects, or BatchError naming all that is wrong.
+
+    rows      n rows with `descriptor` and any of GUARDED; other columns are the caller's own
+    returns   n rows: `descriptor` (String, null read as blank) and those of GUARDED that are there
+
+    >>> read(pl.DataFrame({"descriptor": ["UBER"], "amount": [-5], "note": ["x"]})).columns
+    ['descriptor', 'amount']
+    """
+    if "descriptor" not in rows.columns:
+        raise BatchError(f"no column 'descriptor'; there are: {', '.join(rows.columns) or 'none'}")
+    wrong = [f"  {name}: the engine adds this column; rename yours" for name in DECISION if name in rows.columns]
+    columns = []
+    for name, want in {"descriptor": pl.String, **GUARDED}.items():
+        if name in rows.columns:
+            column = rows[name]
+            try:
+                if name == "mcc" and column.dtype.is_integer():
+                    columns.append(column.cast(pl.String).str.zfill(4))
+                elif name == "date" and column.dtype == pl.String:
+                    columns.append(column.str.to_date("%Y-%m-%d", strict=True))
+                else:
+                    columns.append(column.cast(want, strict=True))
+            except pl.exceptions.PolarsError:
+                wrong.append(f"  {name}: cannot be read as {want}, it is {column.dtype}")
+    if wrong:
+        raise BatchError("rows have the wrong shape:\n" + "\n".join(wrong))
+    return pl.DataFrame(columns).with_columns(pl.col("descriptor").fill_null(""))

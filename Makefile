@@ -1,0 +1,36 @@
+# The same targets serve a person and CI. Python 3.11 or later: `make PYTHON=python3.12 demo`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(VENV)/core
+	$(BIN)/tierbreak classify tests/sample.tsv --table
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/dev
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev
+	$(BIN)/python -m bench.run
+
+# A stamp a set of packages, so that the second `make` installs nothing.
+$(VENV)/core: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -1,0 +1,284 @@
+"""Step 8: decisions in the reader's words. Indexes become ids, and the record says why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tierbreak.arbitration import FAMILY, KINDS, OUTCOMES, REASONS, STANDS, Decisions, Standing, kind_names
+from tierbreak.brands import Registry
+from tierbreak.cases import Cases
+from tierbreak.rulebook import Rulebook
+from tierbreak.tables import DECISION, TIERS
+
+if TYPE_CHECKING:
+    from tierbreak.steps import Evidence
+
+#: Brands named beside a decision, the decided one first.
+CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The engine's answer for one row; the fields of tables.DECISION.
+
+    brand         registry id; None where the engine abstained, and then `reason` says why
+    tier          "rules", "cache" or "model"; None where it abstained
+    confidence    0..1, calibrated; None for rules, which have none, and where it abstained
+    rule          the rule that decided; where rules contested, all of theirs joined by `|`
+    candidates    brands named by any tier that was asked, best first, at most five
+    collision     kinds on record, joined by `+`; None where no two brands were named
+    fingerprint   of all that decided
+    """
+
+    brand: str | None
+    brand_name: str | None
+    tier: str | None
+    confidence: float | None
+    rule: str | None
+    candidates: tuple[str, ...]
+    collision: str | None
+    reason: str | None
+    fingerprint: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any], fingerprint: str) -> Decision:
+        fields = {name: row[name] for name in DECISION}
+        return cls(**{**fields, "candidates": tuple(row["candidates"])}, fingerprint=fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one decision came about.
+
+    verdicts      one dict for each answer of a tier: tier, brand, confidence, rule, match, reason
+    why           one sentence
+    fingerprints  of each part, and of `all`
+    """
+
+    descriptor: str
+    folded: str
+    key: str
+    verdicts: list[dict[str, Any]]
+    decision: Decision
+    why: str
+    fingerprints: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that one batch was decided from, still as indexes; the ids are put in when asked for."""
+
+    registry: Registry
+    book: Rulebook
+    folded: pl.Series
+    key: pl.Series
+    cases: Cases
+    standing: Standing
+    decided: Decisions
+    evidence: Evidence
+
+    def emit(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The caller's rows with the columns of tables.DECISION, in the order they came."""
+        decided = self.decided
+        ids = pl.Series(self.registry.ids, dtype=pl.String)
+        names = pl.Series([brand.name for brand in self.registry.brands], dtype=pl.String)
+        rules = pl.Series([rule.id for rule in self.book.rules], dtype=pl.String)
+        brand, tier, rule = (_nullable(index) for index in (decided.brand, decided.tier, decided.rule))
+        blank = (self.folded == "").gather(self.cases.text)
+        reason = _take(pl.Series(REASONS), _nullable(decided.reason.astype(np.int32)))
+        by_case = pl.DataFrame(
+            {
+                "brand": _take(ids, brand),
+                "brand_name": _take(names, brand),
+                "tier": _take(pl.Series(TIERS, dtype=DECISION["tier"]), tier),
+                "confidence": pl.Series(decided.confidence).fill_nan(None),
+                "rule": self._with_contested(_take(rules, rule)),
+                "candidates": self._candidates(ids),
+                "collision": _take(
+                    pl.Series([kind_names(k) for k in range(1 << len(KINDS))]), pl.Series(decided.kinds)
+                ),
+                "reason": pl.select(pl.when(blank).then(pl.lit("blank")).otherwise(reason)).to_series(),
+            },
+            schema=DECISION,
+        )
+        return rows.hstack(by_case[self.cases.of_row].get_columns())
+
+    def _with_contested(self, rule: pl.Series) -> pl.Series:
+        """Where rules contest a case, every one of them is named."""
+        contested = self.decided.open_rules
+        if not contested:
+            return rule
+        joined = ["|".join(self.book.rules[index].id for index in rules) for rules in contested.values()]
+        return rule.scatter(list(contested), joined)
+
+    def _candidates(self, ids: pl.Series) -> pl.Series:
+        top = self.decided.top[:, :CANDIDATES].copy()
+        for case, named in self.decided.named.items():
+            first = int(self.decided.brand[case])
+            order = [*([first] if first >= 0 else []), *named, *self.decided.top[case].tolist()]
+            distinct = [brand for brand in dict.fromkeys(order) if brand >= 0][:CANDIDATES]
+            top[case] = distinct + [-1] * (CANDIDATES - len(distinct))
+        flat = _take(ids, _nullable(top.reshape(-1)))
+        return flat.reshape((len(top), CANDIDATES)).arr.to_list().list.drop_nulls()
+
+    def verdicts(self) -> pl.DataFrame:
+        """One row for each answer a tier gave about one case; `reason` says what kept it from deciding.
+
+        columns   case UInt32, folded, key, tier, brand, confidence, rule, match, reason; ordered by case and tier
+        """
+        ids = np.array(self.registry.ids, dtype=object)
+        standing, decided, evidence = self.standing, self.decided, self.evidence
+        reasons = np.array([None, *OUTCOMES[1:]], dtype=object)[decided.outcome]
+        contested = (decided.outcome == STANDS) & (decided.kinds[standing.case] & 1 > 0)
+        reasons[contested] = "contested"
+        rules = pl.DataFrame(
+            {
+                "case": standing.case,
+                "tier": ["rules"] * len(standing.case),
+                "brand": ids[standing.brand].tolist(),
+                "confidence": [None] * len(standing.case),
+                "rule": [self.book.rules[index].id for index in standing.rule],
+                "match": standing.match,
+                "reason": reasons.tolist(),
+            },
+            schema=_VERDICTS,
+        )
+        asked = np.flatnonzero(evidence.of_case >= 0)
+        key = evidence.of_case[asked]
+        rank = np.arange(evidence.brands.shape[1])
+        brand = evidence.brands[key]
+        known = brand.reshape(-1) >= 0
+        later = pl.DataFrame(
+            {
+                "case": np.repeat(asked, len(rank))[known],
+                "tier": np.array(TIERS, dtype=object)[np.repeat(evidence.tier[key], len(rank))[known]].tolist(),
+                "brand": ids[brand.reshape(-1)[known]].tolist(),
+                "confidence": evidence.confidences[key].reshape(-1)[known],
+                "rule": [None] * int(known.sum()),
+                "match": [None] * int(known.sum()),
+                "reason": self._later_reasons(asked, len(rank))[known].tolist(),
+            },
+            schema=_VERDICTS,
+        )
+        texts = pl.DataFrame({"case": np.arange(len(self.cases.text)), "text": self.cases.text})
+        texts = texts.select(
+            pl.col("case").cast(pl.UInt32),
+            self.folded.gather(self.cases.text).alias("folded"),
+            self.key.gather(self.cases.text).alias("key"),
+        )
+        both = pl.concat([rules, later]).sort("case", "tier", maintain_order=True)
+        return texts.join(both, on="case", maintain_order="right")
+
+    def _later_reasons(self, asked: np.ndarray, width: int) -> np.ndarray:
+        decided = self.decided
+        out = np.full((len(asked), width), "not the best", dtype=object)
+        reason = np.array([*REASONS, None], dtype=object)[decided.reason[asked]]
+        out[:, 0] = np.where(decided.tier[asked] == 0, "rules settled it", reason)
+        return out.reshape(-1)
+
+    def why(self, case: int) -> str:
+        """One sentence on how a case was decided."""
+        decided = self.decided
+        tier = int(decided.tier[case])
+        beaten = [
+            f"{self.book.rules[self.standing.rule[at]].id} ({OUTCOMES[decided.outcome[at]]})"
+            for at in np.flatnonzero(self.standing.case == case)
+            if decided.outcome[at] not in (STANDS, FAMILY) or tier != 0
+        ]
+        contest = decided.open_rules.get(case)
+        if contest:
+            named = ", ".join(self.book.rules[index].id for index in contest)
+            opening = f"rules contest it ({named}), so the next tier is asked: "
+        elif tier != 0:
+            opening = "no rule settles it: "
+        else:
+            opening = ""
+        if tier == 0:
+            rule = self.book.rules[decided.rule[case]]
+            body = f"rule {rule.id}#{decided.match[case]} at {rule.place} settles it"
+        elif tier > 0:
+            brand, confidence = self.registry.ids[decided.brand[case]], decided.confidence[case]
+            body = f"tier {TIERS[tier]} names {brand} with confidence {confidence:.2f}"
+        else:
+            body = f"the engine abstains, {_SAYS[REASONS[decided.reason[case]]]}"
+        return opening + body + (f"; set aside: {', '.join(beaten)}" if beaten and not contest else "")
+
+
+_SAYS = {
+    "contested": "rules name different brands and no later tier settles it",
+    "denied": "the brand that was named is denied for this text",
+    "below-threshold": "no brand reaches the threshold",
+    "no-known-brand": "nothing it could name is a live brand",
+    "no-match": "no tier has anything to say",
+}
+
+_VERDICTS = pl.Schema(
+    {
+        "case": pl.UInt32,
+        "tier": pl.Enum(TIERS),
+        "brand": pl.String,
+        "confidence": pl.Float32,
+        "rule": pl.String,
+        "match": pl.UInt16,
+        "reason": pl.String,
+    }
+)
+
+
+def audit(
+    registry: Registry,
+    book: Rulebook,
+    keys: pl.Series,
+    cases: Cases,
+    decided: Decisions,
+    evidence: Evidence,
+    threshold: float,
+) -> pl.DataFrame:
+    """What a later tier says of settled cases: kept apart, never decides, never stored.
+
+    returns   key, rule, brand, tier, named, confidence, kind: `agree`, `silent` (below the threshold), or the
+              collision `rule-cache` or `rule-model`; one row a case
+    """
+    case = np.flatnonzero(evidence.of_case >= 0)
+    at = evidence.of_case[case]
+    named, confidence, tier = evidence.brands[at, 0], evidence.confidences[at, 0], evidence.tier[at]
+    ids: Sequence[str] = registry.ids
+    kinds = np.where(
+        (named < 0) | (confidence < threshold),
+        "silent",
+        np.where(named == decided.brand[case], "agree", np.where(tier == 1, "rule-cache", "rule-model")),
+    )
+    return pl.DataFrame(
+        {
+            "key": keys.gather(cases.text[case]),
+            "rule": [book.rules[index].id for index in decided.rule[case]],
+            "brand": [ids[index] for index in decided.brand[case]],
+            "tier": [TIERS[index] for index in tier],
+            "named": [ids[index] if index >= 0 else None for index in named],
+            "confidence": confidence,
+            "kind": kinds.tolist(),
+        },
+        schema={
+            "key": pl.String, "rule": pl.String, "brand": pl.String, "tier": pl.Enum(TIERS), "named": pl.String,
+            "confidence": pl.Float32, "kind": pl.String,
+        },
+    )  # fmt: skip
+
+
+def _nullable(index: np.ndarray) -> pl.Series:
+    """-1 becomes null."""
+    series = pl.Series(index)
+    return pl.select(pl.when(series >= 0).then(series)).to_series()
+
+
+def _take(values: pl.Series, index: pl.Series) -> pl.Series:
+    return values.gather(index)

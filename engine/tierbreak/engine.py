@@ -1,0 +1,225 @@
+"""The engine: eight steps, one way. The only module that knows their order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tierbreak import cases, decisions, steps
+from tierbreak.arbitration import Decisions, decide, settle, stand, unsettled
+from tierbreak.bundle import DEFAULT, SHIPPED, Bundle, Default
+from tierbreak.decisions import Decision, Explanation, Record
+from tierbreak.parts import Parts
+from tierbreak.settings import Settings
+from tierbreak.steps import Texts
+from tierbreak.tables import read
+
+__all__ = ["DEFAULT", "SHIPPED", "Engine", "Result"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `Engine.run` returns.
+
+    rows       the caller's columns, then tables.DECISION; n rows in the order they came
+    audit      what later tiers say of a share of the settled keys, or None when none was asked for
+    silenced   rule id -> rows in which its guard had no value to look at
+    """
+
+    rows: pl.DataFrame
+    audit: pl.DataFrame | None
+    silenced: dict[str, int]
+    _record: Record = field(repr=False)
+
+    @cached_property
+    def verdicts(self) -> pl.DataFrame:
+        """The whole verdict table, ids as text: one row for each answer a tier gave about one case."""
+        return self._record.verdicts()
+
+
+class Engine:
+    """Turns descriptors into brands. Safe to share between threads; `close` it, or use it in a `with`.
+
+    >>> with Engine.load(model=None, cache=None) as engine:
+    ...     engine.classify_one("NETFLIX.COM 866-579-7172 CA").brand
+    'netflix'
+    """
+
+    def __init__(self, parts: Parts, settings: Settings) -> None:
+        self._parts, self._previous, self.settings = parts, None, settings  # type: tuple[Parts, Parts | None, Settings]
+        self._swap = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        bundle: Path | str | None = None,
+        *,
+        rules: Path | str | Default = SHIPPED,
+        overlay: Path | str | None = None,
+        model: Path | str | Default | None = SHIPPED,
+        cache: Path | str | Default | None = DEFAULT,
+        settings: Settings | None = None,
+    ) -> Engine:
+        """Load a bundle, the shipped one unless told otherwise, and let every part pass its gate.
+
+        bundle    a folder that `tierbreak bundle` wrote, or its tar
+        rules     a folder of YAML files in place of the shipped ones; its brands.csv overlays the registry
+        overlay   a folder that adds to the rules, or replaces them by id; its brands.csv likewise
+        model     a model's folder; None leaves the tier out
+        cache     folder of the cache; None leaves the tier out
+
+        Raises BundleError, RegistryError, RulebookError, ModelError or CacheError, each naming every fault.
+        """
+        settings = settings or Settings.of()
+        return cls(_load(bundle, rules, overlay, model, cache, settings), settings)
+
+    def classify(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """One decision a row, in the order the rows came.
+
+        rows      n rows with `descriptor` (String) and, if the caller has them, `amount`, `date`, `mcc`,
+                  `country`, `source`; any other column is kept as it is
+        returns   the same rows with the columns of tables.DECISION added
+
+        Raises BatchError where `descriptor` is missing, or a column has a type that cannot be read.
+
+        >>> with Engine.load(model=None, cache=None) as engine:
+        ...     engine.classify(pl.DataFrame({"descriptor": ["SPOTIFY USA", "ZELLE TO KIM"]}))["brand"].to_list()
+        ['spotify', None]
+        """
+        return self.run(rows).rows
+
+    def run(self, rows: pl.DataFrame) -> Result:
+        """Like `classify`, with the record of how each decision was made. The eight steps are in CONTRIBUTING.md."""
+        return self._run(rows, ask_all=False)
+
+    def _run(self, rows: pl.DataFrame, *, ask_all: bool) -> Result:
+        parts = self._parts
+        batch = read(rows)  # 1 read
+        texts = Texts.of(batch["descriptor"], self.settings.off)  # 2 normalise
+        matches = steps.match(parts, texts)  # 3 match
+        split = self._cases(parts, batch, texts, matches)  # 4 case
+        standing = stand(split.matches, len(split.text), parts.precedence)
+        settled = settle(standing, steps.spans(parts, texts, split, standing), parts.precedence)
+        wanted = np.ones_like(settled.tier, dtype=bool) if ask_all else unsettled(settled)
+        evidence, fresh = steps.ask(parts, texts, split, wanted)  # 5 recall, 6 infer
+        decided = decide(settled, evidence.ranked(unsettled(settled)), standing.vetoed, parts.threshold)  # 7 arbitrate
+        audit = self._audit(parts, texts, split, decided)
+        if parts.cache is not None:
+            parts.cache.store(*fresh)  # for the next batch
+        record = Record(parts.registry, parts.book, texts.folded, texts.key, split, standing, decided, evidence)
+        silenced = {parts.book.rules[index].id: count for index, count in split.silenced.items()}
+        return Result(record.emit(rows), audit, silenced, record)  # 8 emit
+
+    def classify_one(self, descriptor: str, **columns: Any) -> Decision:
+        """One descriptor, with `amount`, `date`, `mcc`, `country`, `source` if known, as a typed decision.
+
+        >>> with Engine.load(model=None, cache=None) as engine:
+        ...     engine.classify_one("HULU 877-824-4858 CA").tier
+        'rules'
+        """
+        row = self.run(_one(descriptor, columns)).rows.row(0, named=True)
+        return Decision.of(row, self.fingerprint)
+
+    def explain(self, descriptor: str, **columns: Any) -> Explanation:
+        """How the decision on one descriptor came about, every tier's view included, from its own record."""
+        result = self._run(_one(descriptor, columns), ask_all=True)
+        decision = Decision.of(result.rows.row(0, named=True), self.fingerprint)
+        record = result._record
+        return Explanation(
+            descriptor, record.folded[0], record.key[0], result.verdicts.drop("case").to_dicts(), decision,
+            record.why(0), self.fingerprints,
+        )  # fmt: skip
+
+    def reload(
+        self,
+        bundle: Path | str | None = None,
+        *,
+        rules: Path | str | Default = SHIPPED,
+        overlay: Path | str | None = None,
+        model: Path | str | Default | None = SHIPPED,
+        cache: Path | str | Default | None = DEFAULT,
+    ) -> None:
+        """Build the new beside the old, gate it, swap once. Where it raises, the old goes on serving."""
+        parts = _load(bundle, rules, overlay, model, cache, self.settings)
+        with self._swap:
+            self._previous, self._parts = self._parts, parts
+
+    def rollback(self) -> None:
+        """Go back to what served before the last `reload`; a second call goes forward again."""
+        with self._swap:
+            if self._previous is not None:
+                self._previous, self._parts = self._parts, self._previous
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of all that decides."""
+        return self._parts.fingerprints["all"]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Fingerprint of each part, and of `all`."""
+        return dict(self._parts.fingerprints)
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person must know about how this engine serves; empty when all is well."""
+        lost = self._parts.rules.lost
+        return [*self._parts.notices, *([f"the fast engine lost {lost} matches in use"] if lost else [])]
+
+    @property
+    def parts(self) -> Parts:
+        """What the engine decides with at this moment."""
+        return self._parts
+
+    def close(self) -> None:
+        for parts in (self._parts, self._previous):
+            if parts is not None and parts.cache is not None:
+                parts.cache.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _cases(self, parts: Parts, batch: pl.DataFrame, texts: Texts, matches: pl.DataFrame) -> cases.Cases:
+        as_of = self.settings.as_of or dt.date.today()
+        return cases.split(
+            batch, texts.of_row, len(texts.folded), matches, parts.book.rules, parts.guarded,
+            debits=self.settings.debits, as_of=as_of,
+        )  # fmt: skip
+
+    def _audit(self, parts: Parts, texts: Texts, split: cases.Cases, decided: Decisions) -> pl.DataFrame | None:
+        """What later tiers say of a share of what rules settled; kept apart, never stored."""
+        if not self.settings.audit or parts.model is None:
+            return None
+        chosen = steps.audited(texts, split, decided.tier == 0, self.settings.audit)
+        evidence, _ = steps.ask(parts, texts, split, chosen)
+        return decisions.audit(parts.registry, parts.book, texts.key, split, decided, evidence, parts.threshold)
+
+
+def _load(
+    bundle: Path | str | None,
+    rules: Path | str | Default,
+    overlay: Path | str | None,
+    model: Path | str | Default | None,
+    cache: Path | str | Default | None,
+    settings: Settings,
+) -> Parts:
+    def path(given: Path | str | Default | None) -> Any:
+        return Path(given) if isinstance(given, str) else given
+
+    found = Bundle.find(path(bundle), rules=path(rules), overlay=path(overlay), model=path(model))
+    return Parts.load(found, path(cache), settings)
+
+
+def _one(descriptor: str, columns: dict[str, Any]) -> pl.DataFrame:
+    given = {name: [value] for name, value in columns.items() if value is not None}
+    return pl.DataFrame({"descriptor": [descriptor], **given}, schema_overrides={"descriptor": pl.String})

@@ -1,0 +1,125 @@
+"""Everything an engine decides with, loaded, checked against each other, and never changed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tierbreak import normalise
+from tierbreak.arbitration import Precedence
+from tierbreak.brands import Registry
+from tierbreak.bundle import DEFAULT, Bundle, Default, fingerprint_of
+from tierbreak.cases import guarded_rules
+from tierbreak.errors import CacheError
+from tierbreak.rulebook import DECIDES, Rulebook
+from tierbreak.settings import Settings
+from tierbreak.tiers.cache import CacheTier
+from tierbreak.tiers.rules import RulesTier
+
+if TYPE_CHECKING:
+    from tierbreak.tiers.model import ModelTier
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one engine decides with. Swapped whole on reload, so that no batch sees two versions.
+
+    brand_of_label   int32 [labels]: registry index of each of the model's labels, redirects followed, -1 for
+                     a brand that is not live
+    fingerprints     registry, rulebook, model, policy, normaliser, and `all` of them together
+    notices          what a person must know about how this engine serves
+    """
+
+    bundle: Bundle
+    registry: Registry
+    book: Rulebook
+    rules: RulesTier
+    cache: CacheTier | None
+    model: ModelTier | None
+    precedence: Precedence
+    guarded: np.ndarray
+    brand_of_label: np.ndarray
+    fingerprints: dict[str, str]
+    notices: tuple[str, ...]
+
+    @property
+    def threshold(self) -> float:
+        """The least confidence to speak; nobody speaks without a model."""
+        return self.model.policy.threshold if self.model is not None else 1.0
+
+    @classmethod
+    def load(cls, bundle: Bundle, cache: Path | Default | None, settings: Settings) -> Parts:
+        """Load every part and let it pass its gate; raises before anything is half there."""
+        registry = Registry.load(bundle.registries[0], bundle.registries[1] if len(bundle.registries) > 1 else None)
+        book = Rulebook.load(bundle.rules, registry)
+        rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
+        model = None
+        if bundle.model is not None:
+            # Here, not at the top: onnxruntime is half of the start-up time of an engine that has no model.
+            from tierbreak.tiers.model import ModelTier
+
+            model = ModelTier.load(bundle.model, registry_ids=registry.ids, threads=settings.threads)
+        off = normalise.checked(settings.off)
+        fingerprints = {
+            "registry": registry.fingerprint,
+            "rulebook": book.fingerprint,
+            "normaliser": normalise.fingerprint(off),
+        }
+        if model is not None:
+            fingerprints |= {"model": model.fingerprint, "policy": model.policy.fingerprint}
+        fingerprints["all"] = fingerprint_of(fingerprints.items())
+        bundle.check(fingerprints)
+        notices = list(rules.notices)
+        store = _open_cache(cache, model, fingerprints["normaliser"], settings, notices)
+        return cls(
+            bundle, registry, book, rules, store, model, _precedence(book, registry), guarded_rules(book.rules),
+            _brand_of_label(model, registry), fingerprints, tuple(notices),
+        )  # fmt: skip
+
+
+def _folded_examples(book: Rulebook) -> list[Sequence[str]]:
+    """The folded examples of each rule: what the truth guard moves about."""
+    texts = [example.descriptor for rule in book.rules for example in (*rule.examples, *rule.counterexamples)]
+    folded = iter(normalise.normalise(pl.Series(texts, dtype=pl.String))["folded"].to_list())
+    return [[next(folded) for _ in (*rule.examples, *rule.counterexamples)] for rule in book.rules]
+
+
+def _open_cache(
+    cache: Path | Default | None, model: ModelTier | None, normaliser: str, settings: Settings, notices: list[str]
+) -> CacheTier | None:
+    """The cache is there to save work: where it cannot be opened the engine says so and does the work."""
+    if cache is None or model is None:
+        return None
+    root = settings.state / "cache" if cache is DEFAULT else cache
+    assert isinstance(root, Path)
+    try:
+        return CacheTier.open(root, {**model.evidence, "normaliser": normaliser}, size_bytes=settings.cache_bytes)
+    except CacheError as error:
+        if cache is not DEFAULT:
+            raise
+        notices.append(f"no cache: {error}")
+        return None
+
+
+def _precedence(book: Rulebook, registry: Registry) -> Precedence:
+    brands = np.array([registry.index(rule.brand) for rule in book.rules], dtype=np.int64)
+    return Precedence(
+        brand=registry.redirect[brands] if len(brands) else brands,
+        decides=np.array([rule.status in DECIDES for rule in book.rules], dtype=bool),
+        deny=np.array([rule.deny for rule in book.rules], dtype=bool),
+        edges=book.edges,
+        parent=registry.parent,
+        depth=registry.depth,
+    )
+
+
+def _brand_of_label(model: ModelTier | None, registry: Registry) -> np.ndarray:
+    if model is None:
+        return np.empty(0, dtype=np.int32)
+    brand = registry.redirect[np.array([registry.index(label) for label in model.labels])]
+    return np.where(registry.live[brand], brand, -1).astype(np.int32)

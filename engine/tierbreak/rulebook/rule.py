@@ -1,0 +1,84 @@
+"""What a rule is once it has been read: plain, frozen, each part with the place it stands at."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from tierbreak.rulebook.patterns import Expression
+
+Status = Literal["draft", "shadow", "active", "retiring"]
+STATUSES: tuple[Status, ...] = ("draft", "shadow", "active", "retiring")
+
+#: `draft` never runs; `shadow` is recorded and never decides; the others decide.
+RUNS = frozenset({"shadow", "active", "retiring"})
+DECIDES = frozenset({"active", "retiring"})
+
+
+class Place(NamedTuple):
+    """Where something stands: a file, a 1-based line and column."""
+
+    path: Path
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One of a rule's patterns. `number` is 1-based within its rule: `uber.trip#2`."""
+
+    kind: Literal["words", "regex", "exact"]
+    text: str
+    at: str | None
+    expression: Expression
+    number: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What other columns must say. A field that is None asks nothing; `amount` bounds its magnitude."""
+
+    sign: Literal["debit", "credit"] | None = None
+    amount: tuple[tuple[str, float], ...] = ()  # ("lt" | "le" | "gt" | "ge", bound)
+    mcc: tuple[str, ...] = ()
+    country: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A descriptor with what else the row says, and who should win it: a brand id, or None for no rule."""
+
+    descriptor: str
+    expect: str | None
+    row: dict[str, Any]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `fingerprint` hashes what it does, not where it stands nor what is said about it."""
+
+    id: str
+    brand: str
+    owner: str
+    status: Status
+    deny: bool
+    match: tuple[Pattern, ...]
+    unless: tuple[Pattern, ...]
+    when: Guard | None
+    valid: tuple[dt.date | None, dt.date | None]  # from and to, both inclusive
+    outranks: tuple[str, ...]
+    examples: tuple[Example, ...]
+    counterexamples: tuple[Example, ...]
+    todo: tuple[Example, ...]
+    note: str
+    place: Place
+    fingerprint: str

@@ -1,0 +1,135 @@
+"""What the engine's steps do, one function each; `engine.py` says in which order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tierbreak import calibration
+from tierbreak.arbitration import RANKED, SPANS, Standing
+from tierbreak.cases import Cases
+from tierbreak.normalise import normalise
+from tierbreak.parts import Parts
+from tierbreak.tables import TIERS, TOP_K
+
+_CACHE, _MODEL = TIERS.index("cache"), TIERS.index("model")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Step 2: the distinct texts of a batch.
+
+    of_row   int64 [n]: each row's text
+    folded   String [texts]: what rules see; not unique where one folded text has two keys
+    key      String [texts]: what cache and model see
+    """
+
+    of_row: np.ndarray
+    folded: pl.Series
+    key: pl.Series
+
+    @classmethod
+    def of(cls, descriptors: pl.Series, off: frozenset[str]) -> Texts:
+        rows = descriptors.alias("descriptor").to_frame()
+        distinct = rows.unique(maintain_order=True)
+        both = normalise(distinct["descriptor"], off=off)
+        texts = both.unique(maintain_order=True).with_row_index("text")
+        known = distinct.hstack(both).join(texts, on=["folded", "key"], how="left", maintain_order="left")
+        of_row = rows.join(known.select("descriptor", "text"), on="descriptor", how="left", maintain_order="left")
+        return cls(of_row["text"].to_numpy().astype(np.int64), texts["folded"], texts["key"])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Steps 5 and 6: what cache and model know of some keys, policy applied.
+
+    keys         String [k], distinct
+    of_case      int64 [cases]: position of each case's key in `keys`, -1 where it was not asked
+    tier         uint8 [k]; brands int32 [k, TOP_K], best first; confidences float32 [k, TOP_K]
+    """
+
+    keys: pl.Series
+    of_case: np.ndarray
+    tier: np.ndarray
+    brands: np.ndarray
+    confidences: np.ndarray
+
+    def ranked(self, which: np.ndarray) -> pl.DataFrame:
+        """RANKED rows for the cases `which` (bool [cases]) that were asked."""
+        case = np.flatnonzero(which & (self.of_case >= 0))
+        key = self.of_case[case]
+        columns = {
+            "case": case,
+            "tier": self.tier[key],
+            "brands": pl.Series(self.brands[key], dtype=pl.Array(pl.Int32, TOP_K)),
+            "confidences": pl.Series(self.confidences[key], dtype=pl.Array(pl.Float32, TOP_K)),
+        }
+        return pl.DataFrame(columns, schema_overrides=RANKED)
+
+
+def match(parts: Parts, texts: Texts) -> pl.DataFrame:
+    """MATCHES whose `folded` is the position of a text; each distinct folded text is scanned once."""
+    distinct = texts.folded.unique(maintain_order=True)
+    matches = parts.rules.judge(distinct)
+    if len(distinct) == len(texts.folded):
+        return matches
+    places = texts.folded.alias("text").to_frame().with_row_index("place")
+    index = distinct.alias("text").to_frame().with_row_index("folded")
+    return (
+        places.join(index, on="text")
+        .join(matches, on="folded")
+        .select(pl.col("place").alias("folded"), "rule", "match", "excluded")
+    )
+
+
+def spans(parts: Parts, texts: Texts, split: Cases, standing: Standing) -> pl.DataFrame:
+    """SPANS of the doubtful matches: a call of the exact engine each, for contested texts only."""
+    rows: list[tuple[int, int, int, int]] = []
+    at = np.flatnonzero(standing.doubtful)
+    folded = texts.folded.gather(split.text[standing.case[at]]).to_list() if len(at) else []
+    for text, case, rule in zip(folded, standing.case[at].tolist(), standing.rule[at].tolist(), strict=True):
+        rows += [(case, rule, start, end) for start, end in parts.rules.spans(text, rule)]
+    return pl.DataFrame(rows, schema=SPANS, orient="row")
+
+
+def ask(parts: Parts, texts: Texts, split: Cases, which: np.ndarray) -> tuple[Evidence, tuple[pl.Series, pl.DataFrame]]:
+    """Cache, then model, for the keys of the cases `which`; beside it what the model said anew, for the cache."""
+    of_case = np.full(len(split.text), -1, dtype=np.int64)
+    none = pl.Series("key", [], dtype=pl.String)
+    if parts.model is None or not which.any():
+        empty = np.empty((0, TOP_K), dtype=np.int32)
+        return Evidence(none, of_case, np.empty(0, np.uint8), empty, empty.astype(np.float32)), (none, pl.DataFrame())
+    wanted = texts.key.gather(split.text[which]).alias("key").to_frame()
+    distinct = wanted.unique(maintain_order=True).filter(pl.col("key") != "").with_row_index("at")
+    of_case[which] = wanted.join(distinct, on="key", how="left", maintain_order="left")["at"].fill_null(-1).to_numpy()
+    keys = distinct["key"]
+
+    labels = np.zeros((len(keys), TOP_K), dtype=np.int32)
+    scores = np.zeros((len(keys), TOP_K), dtype=np.float32)
+    tier = np.full(len(keys), _MODEL, dtype=np.uint8)
+    if parts.cache is not None:
+        known = parts.cache.judge(keys)
+        at = known["key"].to_numpy()
+        labels[at], scores[at], tier[at] = known["labels"].to_numpy(), known["scores"].to_numpy(), _CACHE
+    left = np.flatnonzero(tier == _MODEL)
+    unknown = keys.gather(left)
+    fresh = parts.model.judge(unknown)
+    at = left[fresh["key"].to_numpy()]
+    labels[at], scores[at] = fresh["labels"].to_numpy(), fresh["scores"].to_numpy()
+
+    brands, confidences = calibration.rank(parts.model.policy, parts.brand_of_label[labels], scores)
+    return Evidence(keys, of_case, tier, brands, confidences), (unknown, fresh)
+
+
+def audited(texts: Texts, split: Cases, by_rules: np.ndarray, share: float) -> np.ndarray:
+    """bool [cases]: a share of the cases that rules settled, chosen by a salted hash of the key."""
+    limit = int(share * (1 << 64))
+    keys = texts.key.to_list()
+    chosen = by_rules.copy()
+    for case in np.flatnonzero(by_rules):
+        digest = hashlib.blake2b(keys[split.text[case]].encode(), digest_size=8, salt=b"audit").digest()
+        chosen[case] = int.from_bytes(digest, "little") < limit
+    return chosen
