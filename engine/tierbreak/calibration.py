@@ -1,0 +1,241 @@
+"""Policy on evidence: temperature and threshold, fitted on the calibration split and applied to raw scores.
+
+A model's raw score says which brand is nearest, not how sure one may be. A policy turns the top-k scores of a
+key into confidences that sum, with the mass of "no known brand", to 1. It holds no model and needs none, so it
+can change daily while cache and model stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tierbreak.errors import Fault, ModelError
+
+Floats = npt.NDArray[np.float32]
+Brands = npt.NDArray[np.int32]
+
+#: Values are laid out in rows of a multiple of so many, the widest SIMD register in doubles: no value is ever
+#: in the tail of an array, where `exp` may round otherwise than in its middle.
+_LANES = 8
+
+#: The range of temperatures and null scores that `fit` looks at. Scores are cosines.
+_TEMPERATURES = (0.003, 0.3)
+_NULL_SCORES = (0.0, 1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How raw scores become confidences, and the least confidence to speak.
+
+    temperature   > 0, in units of the raw score; small means that a small lead decides
+    null_score    the raw score at which "no known brand" stands: one more logit in the softmax
+    threshold     0..1; a confidence below it abstains
+
+    >>> Policy(temperature=0.05, null_score=0.7, threshold=0.9).fingerprint[:12]
+    '7e504a825875'
+    """
+
+    temperature: float
+    null_score: float
+    threshold: float
+
+    def __post_init__(self) -> None:
+        wrong = _wrong_values(asdict(self))
+        if wrong:
+            raise ValueError("; ".join(f"{name}: expected {expected}, got {found!r}" for name, found, expected in wrong))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of the three values."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @classmethod
+    def from_json(cls, path: Path) -> Policy:
+        """Read calibration.json; raises ModelError that names every value that is missing, unknown or out of range."""
+        try:
+            given = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(faults=[_fault(path, "cannot be read", str(error), "a JSON object")]) from None
+        if not isinstance(given, dict):
+            raise ModelError(faults=[_fault(path, "is not an object", type(given).__name__, "a JSON object")])
+        names = [field.name for field in fields(cls)]
+        faults = [_fault(path, f"`{name}` is missing", "", "a number") for name in names if name not in given]
+        faults += [_fault(path, f"`{name}` is not known", name, ", ".join(names)) for name in given if name not in names]
+        faults += [_fault(path, f"`{name}` is wrong", repr(found), want) for name, found, want in _wrong_values(given)]
+        if faults:
+            raise ModelError(faults=faults)
+        return cls(**{name: float(given[name]) for name in names})
+
+    def to_json(self) -> str:
+        """The text of calibration.json, names sorted."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+
+def confidences(scores: Floats, temperature: float, null_score: float) -> Floats:
+    """Turn raw scores into confidences; what a row lacks to 1 is the mass of "no known brand".
+
+    scores        float32 [n, k]   raw scores, any order; -inf has no mass
+    temperature   > 0
+    null_score    one more logit, the same in every row
+    returns       float32 [n, k]   exp(s/T) / (sum over k of exp(s/T) + exp(null/T))
+
+    Each row is worked out by itself and in a fixed order, so that it does not change with the rows beside it.
+    Raises ValueError where a score is NaN or +inf: that is a broken model file, never a strange descriptor.
+
+    Source: Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern Neural Networks", temperature
+    scaling; the null logit is the open-set variant in which rejection is one more class.
+
+    >>> confidences(np.array([[0.8, 0.7], [0.2, 0.1]], dtype="float32"), 0.1, 0.5).round(3)
+    array([[0.705, 0.259],
+           [0.047, 0.017]], dtype=float32)
+    """
+    n, k = scores.shape
+    if not (scores < np.inf).all():
+        row = int(np.argwhere(~(scores < np.inf))[0, 0])
+        raise ValueError(f"scores of row {row} are not finite: {scores[row]}")
+    logits = np.full((n, -(-(k + 1) // _LANES) * _LANES), -np.inf)
+    logits[:, :k] = scores
+    logits[:, k] = null_score
+    masses = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    total = masses[:, k].copy()
+    for column in range(k):
+        total += masses[:, column]
+    return (masses[:, :k] / total[:, None]).astype(np.float32)
+
+
+def rank(policy: Policy, brands: Brands, scores: Floats) -> tuple[Brands, Floats]:
+    """Apply a policy to evidence: the brands of each key, best first, with their confidence.
+
+    brands    int32 [n, k]     registry index of each label; -1 where it is masked or unknown
+    scores    float32 [n, k]   raw scores beside them
+    returns   brands int32 [n, k], confidence float32 [n, k]; behind the last one -1 and 0
+
+    Labels that lead to one brand are one answer: their confidences are summed. A masked label is left out
+    before the softmax: its mass goes to nobody. Equal confidences stand in the order of the brand index.
+
+    >>> policy = Policy(temperature=0.1, null_score=0.5, threshold=0.9)
+    >>> rank(policy, np.array([[4, -1, 7, 4]], dtype="int32"), np.array([[0.8, 0.8, 0.7, 0.7]], dtype="float32"))
+    (array([[ 4,  7, -1, -1]], dtype=int32), array([[0.76608473, 0.20603187, 0.        , 0.        ]], dtype=float32))
+    """
+    brands = brands.copy()
+    known = np.where(brands >= 0, scores, np.float32(-np.inf)).astype(np.float32)
+    confidence = confidences(known, policy.temperature, policy.null_score)
+    for later in range(1, brands.shape[1]):
+        for earlier in range(later):
+            same = (brands[:, later] == brands[:, earlier]) & (brands[:, later] >= 0)
+            confidence[same, earlier] += confidence[same, later]
+            brands[same, later] = -1
+    confidence[brands < 0] = -1.0
+    order = np.lexsort((brands, -confidence), axis=1)
+    brands = np.take_along_axis(brands, order, axis=1)
+    return brands, np.maximum(np.take_along_axis(confidence, order, axis=1), np.float32(0.0))
+
+
+def fit(
+    brands: Brands, scores: Floats, truth: Brands, precision: float = 0.98, no_brand_rate: float = 0.02
+) -> Policy:
+    """Fit a policy on the calibration split.
+
+    brands          int32 [n, k]     as for `rank`
+    scores          float32 [n, k]
+    truth           int32 [n]        the right brand of each key, -1 where there is none
+    precision       0..1             right among answered, to be reached at the threshold
+    no_brand_rate   0..1             most of the keys without a brand that may be answered
+
+    Temperature and null score minimise the negative log likelihood of the truth; where the truth is not among
+    the k labels, abstaining is the right answer. The search is a grid made finer five times: no randomness.
+
+    The threshold is the least one from which on upwards both bounds hold. With few keys a run of luck would pass
+    for precision, so each bound must hold with one more error than was seen: 49 right answers and no wrong one
+    are the least that shows 0.98. Where no threshold holds, it is 1.0, and the model in effect abstains.
+
+    Raises ValueError where there are no keys.
+    """
+    if not len(truth):
+        raise ValueError("the calibration split has no keys")
+    right = (brands == truth[:, None]) & (truth >= 0)[:, None]
+    known = np.where(brands >= 0, scores, np.float32(-np.inf)).astype(np.float32)
+
+    def loss(temperature: float, null_score: float) -> float:
+        mass = confidences(known, temperature, null_score).astype(np.float64)
+        chance = np.where(right.any(axis=1), (mass * right).sum(axis=1), 1.0 - mass.sum(axis=1))
+        return float(-np.log(np.maximum(chance, 1e-9)).mean())
+
+    temperature, null_score = _least(loss)
+    ranked, confidence = rank(Policy(temperature, null_score, 1.0), brands, scores)
+    answered = ranked[:, 0] >= 0
+    threshold = _threshold(
+        confidence[answered, 0], ranked[answered, 0] == truth[answered], truth[answered] < 0, int((truth < 0).sum()),
+        precision, no_brand_rate,
+    )  # fmt: skip
+    return Policy(temperature, null_score, threshold)
+
+
+def _least(loss: Callable[[float, float], float], steps: int = 13, rounds: int = 5) -> tuple[float, float]:
+    """Where `loss` is least on a grid, logarithmic in the temperature, drawn closer around the best point each round."""
+    (low_t, high_t), (low_n, high_n) = map(math.log, _TEMPERATURES), _NULL_SCORES
+    best = (0.0, 0.0)
+    for _ in range(rounds):
+        grid = [(t, n) for t in np.linspace(low_t, high_t, steps) for n in np.linspace(low_n, high_n, steps)]
+        best = min(grid, key=lambda point: loss(math.exp(point[0]), point[1]))
+        width_t, width_n = (high_t - low_t) / steps, (high_n - low_n) / steps
+        low_t, high_t = max(best[0] - width_t, math.log(_TEMPERATURES[0])), best[0] + width_t
+        low_n, high_n = best[1] - width_n, best[1] + width_n
+    return round(math.exp(best[0]), 6), round(float(best[1]), 6)
+
+
+def _threshold(
+    confidence: Floats,
+    right: npt.NDArray[np.bool_],
+    no_brand: npt.NDArray[np.bool_],
+    no_brands: int,
+    precision: float,
+    no_brand_rate: float,
+) -> float:
+    """The least confidence from which on upwards both bounds hold with one more error than was seen."""
+    order = np.argsort(-confidence, kind="stable")
+    confidence, right, no_brand = confidence[order], right[order], no_brand[order]
+    answered = np.arange(1, len(order) + 1)
+    enough = answered >= math.ceil(precision / (1.0 - precision)) if precision < 1.0 else np.zeros(len(order), bool)
+    precise = right.cumsum() >= precision * (answered + 1)
+    silent = no_brand.cumsum() + 1 <= no_brand_rate * max(no_brands, 1)
+    last_of_equals = np.append(confidence[1:] != confidence[:-1], True)
+    best = 1.0
+    for at in np.flatnonzero(last_of_equals & enough):
+        if not (precise[at] and silent[at]):
+            break
+        best = float(confidence[at])
+    return math.floor(best * 1e6) / 1e6
+
+
+def _wrong_values(given: dict[str, Any]) -> list[tuple[str, Any, str]]:
+    """(name, found, expected) of each value that is no number or out of its range."""
+    ranges = {
+        "temperature": ("a number above 0", lambda value: value > 0),
+        "null_score": ("a number", lambda value: True),
+        "threshold": ("a number between 0 and 1", lambda value: 0 <= value <= 1),
+    }
+    return [
+        (name, given[name], expected)
+        for name, (expected, holds) in ranges.items()
+        if name in given
+        and not (
+            isinstance(given[name], (int, float))
+            and not isinstance(given[name], bool)
+            and math.isfinite(given[name])
+            and holds(given[name])
+        )
+    ]
+
+
+def _fault(path: Path, says: str, found: str, expected: str) -> Fault:
+    return Fault("M009", path, 0, 0, says, found, expected, "fit it anew: python -m tierbreak.training.export")

@@ -1,0 +1,128 @@
+"""The command line: `tierbreak --help`. One file a command; each imports what it needs when it is called.
+
+`main` holds the one error handler: exit codes come from the error tree, and no traceback reaches a person.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from tierbreak.cli import cache, classify, explain, normalise
+from tierbreak.cli.output import complain
+from tierbreak.errors import TierbreakError
+
+#: Set it to see where an unexpected error came from.
+DEBUG = "TIERBREAK_DEBUG"
+
+INTERRUPTED, PIPE_CLOSED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGPIPE, 128 + signal.SIGTERM
+
+#: What typer raises for a wrong option or argument, whichever click it brings.
+_UsageError = typer.BadParameter.__base__
+
+app = typer.Typer(
+    name="tierbreak",
+    help="Bank-statement descriptors into brands: rules, cache, BERT, and arbitration that explains every answer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(classify.classify)
+app.command()(explain.explain)
+app.command()(normalise.normalise)
+app.add_typer(cache.app, name="cache")
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception, so that files half written are taken away on the way out."""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"tierbreak {version('tierbreak')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code; see errors.py for what the codes mean."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(arguments, prog_name="tierbreak", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except TierbreakError as error:
+        complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as leaving:
+        # typer turns a closed pipe into exit code 1.
+        return _pipe_closed() if isinstance(leaving.__context__, BrokenPipeError) else int(leaving.code or 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BaseException as error:  # a panic of the Rust side is no Exception
+        return _other(error)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _other(error: BaseException) -> int:
+    """Say what an exception that is not ours means to the person, and return the exit code."""
+    if isinstance(error, Terminated):
+        complain("terminated; no output file was changed")
+        return TERMINATED
+    if isinstance(error, _UsageError):
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "tierbreak"
+        complain(f"{error.format_message()}\nTry '{where} --help'.")
+        return 2
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exc()
+        return 1
+    if isinstance(error, typer.Abort):
+        return 1
+    complain(
+        f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}\n"
+        f"This is a fault in tierbreak, not in your input. Set {DEBUG}=1 and run again to see where."
+    )
+    return 1
+
+
+def _pipe_closed() -> int:
+    """Whoever read our output has seen enough. Python must not try to flush the rest when it leaves."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return PIPE_CLOSED
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
