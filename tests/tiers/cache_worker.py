@@ -1,0 +1,183 @@
+"""The other processes of test_cache.py, one function each: `python cache_worker.py <function> <root> [number]`.
+
+Texts and their evidence are functions of a number, so any process can tell a right answer from a wrong one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from tierbreak.errors import CacheError
+from tierbreak.tables import EVIDENCE, TOP_K
+from tierbreak.tiers.cache import CacheTier
+
+PARTS = {"weights": "w1", "tokenizer": "t1", "labels": "l1", "normaliser": "n1", "backend": "test"}
+BATCH = 50
+
+
+def texts(numbers: list[int]) -> pl.Series:
+    return pl.Series("key", [f"SHOP {number}" for number in numbers], dtype=pl.String)
+
+
+def evidence(numbers: list[int]) -> pl.DataFrame:
+    labels = (np.array(numbers, dtype=np.int64).reshape(-1, 1) + np.arange(TOP_K)).astype(np.int32)
+    columns = {"key": range(len(numbers)), "labels": labels, "scores": labels.astype(np.float32) / 2}
+    return pl.DataFrame(columns, schema=EVIDENCE)
+
+
+def batch(at: int) -> list[int]:
+    return list(range(at * BATCH, (at + 1) * BATCH))
+
+
+def right(tier: CacheTier, numbers: list[int]) -> int:
+    """How many of the numbers are found; fails where an answer is not that number's.
+
+    Compared as numpy arrays: polars' thread pool does not outlive a fork, and this runs in forked children.
+    """
+    found = tier.judge(texts(numbers))
+    labels = np.array(numbers)[found["key"].to_numpy()].reshape(-1, 1) + np.arange(TOP_K)
+    assert (found["labels"].to_numpy() == labels).all(), f"wrong answers among\n{found}"
+    assert (found["scores"].to_numpy() == labels.astype(np.float32) / 2).all(), f"wrong answers among\n{found}"
+    return len(found)
+
+
+def write(root: Path, first: int) -> None:
+    """Store 20 batches from number `first` on, reading each back."""
+    with CacheTier.open(root, PARTS) as tier:
+        for at in range(first, first + 20):
+            assert tier.store(texts(batch(at)), evidence(batch(at))) == BATCH
+            assert right(tier, batch(at)) == BATCH
+
+
+def forked(root: Path, _: int) -> None:
+    """A tier opened before a fork serves on both sides of it, with stores from either, threads reading meanwhile."""
+    with CacheTier.open(root, PARTS) as tier:
+        tier.store(texts(batch(0)), evidence(batch(0)))
+        ended = threading.Event()
+
+        def read() -> None:
+            while not ended.is_set():
+                assert len(tier._environment.recall(tier._digests(texts(batch(0))))) == 88 * BATCH
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                assert right(tier, batch(0)) == BATCH
+                assert tier.store(texts(batch(1)), evidence(batch(1))) == BATCH
+                tier.close()
+                status = 0
+            finally:
+                os._exit(status)
+        status = os.waitpid(child, 0)[1]
+        ended.set()
+        reader.join()
+        assert status == 0, "the child failed"
+        assert right(tier, batch(0) + batch(1)) == 2 * BATCH
+        assert tier.stats().failed == 0
+
+
+def killed(root: Path, kills: int) -> None:
+    """Kill a writer in mid-write again and again; what it had acknowledged must be there, all of it right."""
+    chance = random.Random(11)
+    done = 0
+    for number in range(kills):
+        read_end, write_end = os.pipe()
+        writer = os.fork()
+        if not writer:
+            with CacheTier.open(root, PARTS) as tier:
+                for at in range(done, done + 100_000):
+                    tier.store(texts(batch(at)), evidence(batch(at)))
+                    os.write(write_end, b".")
+            os._exit(1)
+        os.close(write_end)
+        acknowledged = len(os.read(read_end, 1))  # wait for the first, then for a moment that nobody chose
+        time.sleep(chance.random() * 0.03)
+        os.kill(writer, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(writer, 0)[1]), f"writer {number} ended before it was killed"
+        while more := os.read(read_end, 65536):
+            acknowledged += len(more)
+        os.close(read_end)
+        done += acknowledged
+        checker = os.fork()
+        if not checker:
+            status = 1
+            try:
+                with CacheTier.open(root, PARTS) as tier:
+                    assert right(tier, list(range(done * BATCH))) == done * BATCH, "an acknowledged batch is lost"
+                    assert right(tier, batch(done)) in (0, BATCH), "half a commit is there"
+                    assert tier.stats().corrupt == tier.stats().failed == 0
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(checker, 0)[1] == 0, f"after kill {number}"
+        done += 1  # the batch that may or may not be there: written again as it is, it must be right
+        filler = os.fork()
+        if not filler:
+            with CacheTier.open(root, PARTS) as tier:
+                os._exit(tier.store(texts(batch(done - 1)), evidence(batch(done - 1))) != BATCH)
+        assert os.waitpid(filler, 0)[1] == 0
+    print(f"{kills} kills, {done} batches")
+
+
+def hog(root: Path, _: int) -> None:
+    """Take every reader slot and wait to be killed."""
+    tier = CacheTier.open(root, PARTS)
+    slots = [tier._environment._env.begin() for _ in range(510)]
+    print(len(slots), flush=True)
+    time.sleep(600)
+
+
+def disk_full(root: Path, _: int) -> None:
+    """A file that may not grow, as on a full disk: stores are skipped, reads go on."""
+    with CacheTier.open(root, PARTS) as tier:
+        tier.store(texts(batch(0)), evidence(batch(0)))
+        length = tier.stats().bytes_on_disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (length, length))
+        many = list(range(5000))
+        assert tier.store(texts(many), evidence(many)) == 0
+        assert right(tier, batch(0)) == BATCH
+        stats = tier.stats()
+        assert (stats.skipped, stats.failed > 0) == (5000, True), stats
+
+
+def unwritable(root: Path, _: int) -> None:
+    """A folder that this process may not write to is a CacheError, whoever runs the tests."""
+    root.chmod(0o500)
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    try:
+        CacheTier.open(root, PARTS)
+        said = "opened"
+    except CacheError as error:
+        said = str(error)
+    assert "Permission denied" in said, said
+
+
+def cut_short(root: Path, pages: int) -> None:
+    """A data file that lost its end gives CacheError, misses or right answers; never a crash."""
+    (data,) = root.glob("*/data.mdb")
+    os.truncate(data, pages * 4096)
+    try:
+        with CacheTier.open(root, PARTS) as tier:
+            right(tier, list(range(2000)))
+            tier.store(texts([7]), evidence([7]))
+            right(tier, [7])
+    except CacheError as error:
+        print(error)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)

@@ -1,0 +1,243 @@
+"""Tier rules: what is found, what happens when the fast engine is wrong, and what is kept on disk."""
+
+import re
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tierbreak.errors import RulebookError
+from tierbreak.rulebook import Rulebook
+from tierbreak.rulebook.patterns import PatternError, from_regex
+from tierbreak.tiers.rules import RulesTier, database, guard
+from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
+
+needs_hyperscan = pytest.mark.skipif(not database.available(), reason="no hyperscan wheel for this platform")
+
+
+def book_of(tmp_path, patterns, extra=""):
+    """A rulebook with one rule for each regex: r00, r01, …"""
+    rules = "".join(f"- {{id: r{n:02}, match: [{{regex: '{p}'}}]{extra}}}\n" for n, p in enumerate(patterns))
+    (tmp_path / "x.yaml").write_text("brand: x\nowner: x\nrules:\n" + rules)
+    return Rulebook.load([tmp_path], {"x"})
+
+
+def tier_of(tmp_path, patterns, examples=None, shelf=None):
+    return RulesTier(book_of(tmp_path, patterns), examples or [[] for _ in patterns], shelf=shelf)
+
+
+def found(tier, texts):
+    """[(text, rule), …] that are not excluded."""
+    table = tier.judge(pl.Series(texts)).filter(~pl.col("excluded"))
+    return list(zip(table["folded"].to_list(), table["rule"].to_list(), strict=True))
+
+
+def test_matches_unless_and_numbers(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "brand: x\nowner: x\nrules:\n"
+        "- {id: a, match: [{words: KETTLE}, {words: TEAL}], unless: [{words: FARM}]}\n"
+        "- {id: b, status: draft, match: [{words: TEAL}]}\n"
+        "- {id: c, match: [{words: FARM}]}\n"
+    )
+    tier = RulesTier(Rulebook.load([tmp_path], {"x"}), [[], [], []], shelf=None)
+    table = tier.judge(pl.Series(["TEAL", "TEAL KETTLE", "TEAL FARM", "FARM", "ELSE"]))
+    assert table.rows() == [(0, 0, 2, False), (1, 0, 1, False), (2, 0, 2, True), (2, 2, 1, False), (3, 2, 1, False)]
+
+
+def test_an_empty_rulebook_and_no_texts(tmp_path):
+    (tmp_path / "x.yaml").write_text("brand: x\nowner: x\nrules: [{id: a, status: draft, match: [{words: A}]}]\n")
+    tier = RulesTier(Rulebook.load([tmp_path], {"x"}), [[]], shelf=None)
+    assert tier.judge(pl.Series(["A"])).height == 0
+    assert tier_of(tmp_path, ["A"]).judge(pl.Series([], dtype=pl.String)).height == 0
+
+
+ATOM = st.sampled_from(["A", "B", "AB", r"\s", r"\W", "[^A]", ".", r"\b", "É", ".*"])
+REGEX = st.lists(st.tuples(ATOM, st.sampled_from(["", "", "+", "?"])).map("".join), min_size=1, max_size=4).map("".join)
+REGEX = REGEX | st.tuples(REGEX, st.sampled_from(["(?!A)", "(?=B)", "(?<!A)"]), REGEX).map("".join)
+FOLDED = st.text(alphabet="AB É.", min_size=1, max_size=10).map(lambda text: " ".join(text.split()) or "A")
+
+
+def readable(regex):
+    try:
+        from_regex(regex)
+        re.compile(regex)
+    except (PatternError, re.error):
+        return False
+    return r"\b+" not in regex and r"\b?" not in regex and ".*+" not in regex and ".*?" not in regex
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    regexes=st.lists(REGEX.filter(readable), min_size=1, max_size=6),
+    texts=st.lists(FOLDED, min_size=1, max_size=12, unique=True),
+)
+def test_joined_texts_single_texts_and_re_agree(tmp_path_factory, regexes, texts):
+    """The joined scan, a text at a time, and `re` over the expression find the same."""
+    tier = tier_of(tmp_path_factory.mktemp("rules"), regexes)
+    together = found(tier, texts)
+    alone = [(at, rule) for at, text in enumerate(texts) for _, rule in found(tier, [text])]
+    exact = [
+        (at, rule)
+        for at, text in enumerate(texts)
+        for rule, regex in enumerate(regexes)
+        if re.search(from_regex(regex).source, text.encode(), re.IGNORECASE)
+    ]
+    assert together == alone == exact
+
+
+def test_re2_and_re_read_an_expression_alike():
+    texts = [b"UBER *TRIP", b"HUBER", b"UBER\xc3\x89 TRIP", b"UBER"]
+    for regex in (r"\bUBER\b", r"UBER\s*\*", r"^UBER$", r"UBER[^X]T?", r"U(?:B|C)ER {1,2}\*"):
+        expression = from_regex(regex)
+        compiled = re.compile(expression.source, re.IGNORECASE)
+        assert [ExactPattern(expression).matches(text) for text in texts] == [
+            compiled.search(text) is not None for text in texts
+        ], regex
+
+
+def test_spans_are_trimmed_and_an_exact_pattern_is_one_wider(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "brand: x\nowner: x\nrules:\n"
+        "- {id: a, match: [{regex: 'SQ \\*TEAL ?'}]}\n"
+        "- {id: b, match: [{exact: SQ *TEAL}]}\n"
+    )
+    tier = RulesTier(Rulebook.load([tmp_path], {"x"}), [[], []], shelf=None)
+    assert tier.spans("SQ *TEAL X SQ *TEAL", 0) == [(0, 8), (11, 19)]
+    assert tier.spans("SQ *TEAL", 1) == [(-1, 9)]
+
+
+# When the fast engine is wrong
+
+
+class Lossy(database.Database):
+    """Misses every match that ends beyond byte 40 of its text, as a broken engine might."""
+
+    def scan(self, texts):
+        where, what = super().scan(texts)
+        short = [len(texts[at]) <= 40 for at in where]
+        return where[short], what[short]
+
+
+@needs_hyperscan
+def test_a_rule_that_loses_matches_is_quarantined(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(database, "Database", Lossy)
+    examples = [["PAYCO *SONGBIRD"], ["TEAL KETTLE"], []]
+    tier = tier_of(tmp_path, [r"PAYCO.*\*\s*SONGBIRD", "TEAL KETTLE", "NOBODY"], examples)
+    assert tier.quarantined == ("r00", "r01")
+    assert "2 rules quarantined to RE2, Hyperscan gets them wrong: r00, r01" in tier.notices
+    assert "quarantined" in caplog.text
+    text = f"PAYCO {'X' * 50} * SONGBIRD TEAL KETTLE"
+    assert found(tier, [text]) == [(0, 0), (0, 1)]
+
+
+@needs_hyperscan
+def test_an_engine_that_loses_the_known_shapes_serves_nothing(tmp_path, monkeypatch):
+    def probe(expressions, texts):
+        for pairs in database_probe(expressions, texts):
+            yield pairs - {max(pairs)}
+
+    database_probe = database.probe
+    monkeypatch.setattr(database, "probe", probe)
+    tier = tier_of(tmp_path, [source.decode().replace("'", "") for source in guard.SHAPES])
+    assert "loses matches: RE2 serves every rule; install hyperscan 0.7.21" in tier.notices[0]
+    texts = [text.decode() for text in guard.SHAPE_TEXTS]
+    assert len(found(tier, texts)) == 4 * 70 + 60 * 12, "280 gaps and 720 endings, one rule each"
+
+
+def test_the_known_shapes_lose_nothing_whichever_engine_is_installed(tmp_path):
+    """The shapes as rules, their texts joined and one at a time, against `re`."""
+    patterns = [source.decode() for source in guard.SHAPES]
+    tier = tier_of(tmp_path, patterns)
+    texts = [text.decode() for text in guard.SHAPE_TEXTS]
+    exact = [(at, n) for at, text in enumerate(texts) for n, p in enumerate(patterns) if re.search(p, text)]
+    assert len(exact) == 1000
+    assert found(tier, texts) == exact
+    assert [(at, rule) for at, text in enumerate(texts) for _, rule in found(tier, [text])] == exact
+
+
+def test_without_hyperscan_re2_serves_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "hyperscan", None)
+    tier = tier_of(tmp_path, ["TEAL", r"KETTLE(?! FARM)"])
+    assert tier.notices == ["hyperscan is not installed here: RE2 serves every rule"]
+    assert found(tier, ["TEAL KETTLE", "TEAL KETTLE FARM"]) == [(0, 0), (0, 1), (1, 0)]
+
+
+@needs_hyperscan
+def test_a_sample_is_read_again_and_lost_matches_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("tierbreak.tiers.rules.SAMPLE", 100)
+    tier = tier_of(tmp_path, ["TEAL"])
+    texts = [f"TEAL {n} {'X' * 50}" for n in range(300)]
+    assert len(found(tier, texts)) == 300
+    assert tier.lost == 0
+    tier._fast.__class__ = Lossy
+    assert found(tier, texts) == []
+    assert tier.lost == 3, "texts 0, 100 and 200 were read again"
+
+
+@needs_hyperscan
+def test_a_pattern_hyperscan_refuses_is_named_with_its_place(tmp_path):
+    book = book_of(tmp_path, ["TEAL", r"K[A-Z]{900}[0-9]{900}.{900}E{900}[0-9A-Z]{900}(?:KETTLE|FARM){900}"])
+    with pytest.raises(RulebookError, match=re.escape(f"{tmp_path}/x.yaml:5:")) as caught:
+        RulesTier(book, [[], []], shelf=None)
+    assert "Hyperscan refuses it" in str(caught.value)
+
+
+# What is kept on disk
+
+
+@needs_hyperscan
+class TestShelf:
+    def build(self, tmp_path, monkeypatch):
+        """A tier built with a shelf; returns how often it compiled."""
+        count = []
+        compile_ = database.Database.compile
+        monkeypatch.setattr(database.Database, "compile", lambda e: count.append(1) or compile_(e))
+        folder = tmp_path / "rules"
+        folder.mkdir(exist_ok=True)
+        tier = tier_of(folder, ["TEAL", r"[^A]\W"], [["TEAL"], []], shelf=tmp_path / "shelf")
+        assert found(tier, ["TEAL", "B."]) == [(0, 0), (1, 1)]
+        return len(count)
+
+    def test_the_second_start_compiles_nothing(self, tmp_path, monkeypatch):
+        assert self.build(tmp_path, monkeypatch) == 1
+        assert self.build(tmp_path, monkeypatch) == 0
+
+    @pytest.mark.parametrize("harm", ["cut", "flip", "magic", "empty", "other engine"])
+    def test_a_harmed_file_is_set_aside_and_made_anew(self, tmp_path, monkeypatch, caplog, harm):
+        self.build(tmp_path, monkeypatch)
+        (path,) = (tmp_path / "shelf").glob("*.hsdb")
+        data = path.read_bytes()
+        flipped = data[:-100] + bytes([data[-100] ^ 1]) + data[-99:]
+        path.write_bytes(
+            {
+                "cut": data[: len(data) // 2],
+                "flip": flipped,
+                "magic": b"X" + data[1:],
+                "empty": b"",
+                "other engine": data.replace(b"wheel ", b"whale ", 1),
+            }[harm]
+        )
+        assert self.build(tmp_path, monkeypatch) == 1
+        assert "is set aside and made anew" in caplog.text
+        assert self.build(tmp_path, monkeypatch) == 0, "the file was replaced by a sound one"
+
+    def test_a_shelf_that_cannot_be_written_costs_only_time(self, tmp_path, monkeypatch, caplog):
+        (tmp_path / "shelf").write_text("a file where the folder should be")
+        assert self.build(tmp_path, monkeypatch) == 1
+        assert "is not kept" in caplog.text
+
+    def test_only_the_newest_are_kept(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(database, "KEPT", 2)
+        for n in range(4):
+            folder = tmp_path / str(n)
+            folder.mkdir()
+            tier_of(folder, [f"TEAL{n}"], shelf=tmp_path / "shelf")
+        assert len(list((tmp_path / "shelf").glob("*.hsdb"))) == 2
+
+
+def test_exact_scanner_agrees_with_itself_pattern_by_pattern():
+    expressions = [from_regex(r) for r in ("TEAL", r"KETTLE(?! FARM)", r"\bSQ \*")]
+    texts = [b"SQ *TEAL KETTLE", b"TEAL KETTLE FARM"]
+    where, what = ExactScanner(expressions).scan(texts)
+    assert sorted(zip(where.tolist(), what.tolist(), strict=True)) == [(0, 0), (0, 1), (0, 2), (1, 0)]
