@@ -133,9 +133,9 @@ def stand(matches: pl.DataFrame, cases: int, book: Precedence) -> Standing:
     matches   CASE_MATCHES in any order; `outcome` is STANDS, UNLESS, WHEN, VALID or MISSING
     cases     how many cases the batch has
     """
-    ordered = matches.sort("case", "rule")
-    case, rule = (ordered[name].to_numpy().astype(np.int64) for name in ("case", "rule"))
-    outcome = ordered["outcome"].to_numpy().copy()
+    order = np.lexsort((matches["rule"].to_numpy(), matches["case"].to_numpy()))
+    case, rule = (matches[name].to_numpy()[order].astype(np.int64) for name in ("case", "rule"))
+    outcome = matches["outcome"].to_numpy()[order]
     brand = book.brand[rule].astype(np.int64)
     kinds = np.zeros(cases, dtype=np.uint8)
 
@@ -154,7 +154,7 @@ def stand(matches: pl.DataFrame, cases: int, book: Precedence) -> Standing:
     live = np.flatnonzero(outcome == STANDS)
     doubtful = np.zeros(len(case), dtype=bool)
     doubtful[live[_crowded(case[live], brand[live])]] = True
-    return Standing(case, rule, ordered["match"].to_numpy(), brand, outcome, kinds, vetoed, doubtful)
+    return Standing(case, rule, matches["match"].to_numpy()[order], brand, outcome, kinds, vetoed, doubtful)
 
 
 def _crowded(case: np.ndarray, what: np.ndarray) -> np.ndarray:

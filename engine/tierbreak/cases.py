@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tierbreak.arbitration import CASE_MATCHES, MISSING, STANDS, UNLESS, VALID, WHEN
+from tierbreak.arbitration import CASE_MATCHES, MISSING, OUTCOMES, STANDS, UNLESS, VALID, WHEN
 from tierbreak.rulebook import Guard, Rule
 
 _COMPARE = {"lt": pl.Expr.lt, "le": pl.Expr.le, "gt": pl.Expr.gt, "ge": pl.Expr.ge}
@@ -60,44 +60,56 @@ def split(
     """
     text = matches["folded"].to_numpy().astype(np.int64)
     rule = matches["rule"].to_numpy().astype(np.int64)
+    number = matches["match"].to_numpy()
     outcome = np.where(matches["excluded"].to_numpy(), UNLESS, STANDS).astype(np.uint8)
-    asks = guarded[rule] & (outcome == STANDS)
-    if not asks.any():
-        frame = _frame(text, rule, matches["match"].to_numpy(), outcome)
-        return Cases(text_of_row, np.arange(texts), frame, {})
+    asks = np.flatnonzero(guarded[rule] & (outcome == STANDS))
+    if not len(asks):
+        return Cases(text_of_row, np.arange(texts), _frame(text, rule, number, outcome), {})
 
     touched = np.zeros(texts, dtype=bool)
     touched[text[asks]] = True
     rows = np.flatnonzero(touched[text_of_row])
-    asked, silenced = _ask(
-        batch[rows], rows, text_of_row[rows], text[asks], rule[asks], rules, debits=debits, as_of=as_of
-    )
+    rows = rows[np.argsort(text_of_row[rows], kind="stable")]
+    # Each (row, match to ask about): the rows of a text stand together, so a match takes a run of them.
+    first = np.searchsorted(text_of_row[rows], text[asks], side="left")
+    count = np.searchsorted(text_of_row[rows], text[asks], side="right") - first
+    at, ask = np.repeat(first, count) + within(count), np.repeat(asks, count)
+    said, silenced = _ask(batch[rows], at, rule[ask], rules, debits=debits, as_of=as_of)
 
-    # One signature a row: the outcomes of its text's guarded rules, in rule order.
-    signatures = asked.group_by("row", "text").agg(pl.col("outcome").sort_by("rule").cast(pl.String).str.join(""))
-    kinds = signatures.select("text", "outcome").unique().sort("text", "outcome")
+    # Rows of one text with the same outcomes are one case; outcomes are put in one after the other.
+    case_of = text_of_row[rows]
+    turn = _turn(at)
+    for step in range(int(turn.max()) + 1):
+        here = turn == step
+        case_of = case_of * len(OUTCOMES)
+        case_of[at[here]] += said[here]
+        case_of = np.unique(case_of, return_inverse=True)[1]
     plain = np.flatnonzero(~touched)
-    kinds = kinds.with_columns(case=pl.int_range(len(plain), len(plain) + kinds.height, dtype=pl.Int64))
-
+    example = np.unique(case_of, return_index=True)[1]  # one row for each of the new cases
     case_of_text = np.full(texts, -1, dtype=np.int64)
     case_of_text[plain] = np.arange(len(plain))
     of_row = case_of_text[text_of_row]
-    placed = signatures.join(kinds, on=["text", "outcome"])
-    of_row[placed["row"].to_numpy()] = placed["case"].to_numpy()
+    of_row[rows] = len(plain) + case_of
 
-    settled = ~touched[text]
-    quiet = _frame(case_of_text[text[settled]], rule[settled], matches["match"].to_numpy()[settled], outcome[settled])
-    verdict = asked.join(placed.select("row", "case"), on="row").select("case", "rule", "outcome").unique()
-    loud = (
-        _frame(text[~settled], rule[~settled], matches["match"].to_numpy()[~settled], outcome[~settled])
-        .rename({"case": "text"})
-        .with_columns(pl.col("text", "rule").cast(pl.Int64))
-        .join(kinds.select("text", pl.col("case")), on="text")
-        .join(verdict, on=["case", "rule"], how="left", suffix="_guard")
-        .with_columns(pl.coalesce("outcome_guard", "outcome").alias("outcome"))
-        .select(pl.col(name).cast(dtype) for name, dtype in CASE_MATCHES.items())
+    # Matches of an untouched text keep their one case; those of a touched text go to each of its cases.
+    quiet = ~touched[text]
+    split_text = text_of_row[rows[example]]
+    order = np.argsort(split_text, kind="stable")
+    loud = np.flatnonzero(~quiet)
+    start = np.searchsorted(split_text[order], text[loud], side="left")
+    many = np.searchsorted(split_text[order], text[loud], side="right") - start
+    which, match = order[np.repeat(start, many) + within(many)], np.repeat(loud, many)
+    key, wanted = at * len(text) + ask, example[which] * len(text) + match
+    by_key = np.argsort(key)
+    place = np.minimum(np.searchsorted(key[by_key], wanted), len(key) - 1)
+    verdict = np.where(key[by_key][place] == wanted, said[by_key][place], outcome[match])
+    frame = _frame(
+        np.r_[case_of_text[text[quiet]], len(plain) + which],
+        np.r_[rule[quiet], rule[match]],
+        np.r_[number[quiet], number[match]],
+        np.r_[outcome[quiet], verdict],
     )
-    return Cases(of_row, np.r_[plain, kinds["text"].to_numpy()], pl.concat([quiet, loud]), silenced)
+    return Cases(of_row, np.r_[plain, split_text], frame, silenced)
 
 
 def _frame(case: np.ndarray, rule: np.ndarray, match: np.ndarray, outcome: np.ndarray) -> pl.DataFrame:
@@ -105,31 +117,39 @@ def _frame(case: np.ndarray, rule: np.ndarray, match: np.ndarray, outcome: np.nd
     return pl.DataFrame(columns, schema_overrides=CASE_MATCHES)
 
 
+def within(count: np.ndarray) -> np.ndarray:
+    """0, 1, … count[i] - 1 for each i, one after the other.
+
+    >>> within(np.array([2, 0, 3]))
+    array([0, 1, 0, 1, 2])
+    """
+    return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+
+
+def _turn(values: np.ndarray) -> np.ndarray:
+    """How many equal values stand before each."""
+    order = np.argsort(values, kind="stable")
+    _, count = np.unique(values, return_counts=True)
+    out = np.empty(len(values), dtype=np.int64)
+    out[order] = within(count)
+    return out
+
+
 def _ask(
-    batch: pl.DataFrame,
-    rows: np.ndarray,
-    text_of_row: np.ndarray,
-    text: np.ndarray,
-    rule: np.ndarray,
-    rules: Sequence[Rule],
-    *,
-    debits: str,
-    as_of: dt.date,
-) -> tuple[pl.DataFrame, dict[int, int]]:
-    """Each (row, guarded rule) with its outcome, and the rows silenced for want of a value by rule."""
-    pairs = pl.DataFrame({"at": np.arange(len(rows)), "row": rows, "text": text_of_row}).join(
-        pl.DataFrame({"text": text, "rule": rule}), on="text"
-    )
-    parts, silenced = [], {}
-    for (index,), part in pairs.group_by("rule"):
-        known = batch[part["at"].to_numpy()]
-        outcome = known.select(_outcome(rules[int(index)], known.columns, debits, as_of).alias("outcome"))  # type: ignore[call-overload]
-        if outcome.height != part.height:  # an expression of literals only: one value for all
-            outcome = pl.DataFrame({"outcome": [outcome.item()] * part.height}, schema={"outcome": pl.UInt8})
-        parts.append(part.select("row", "text", "rule").with_columns(outcome["outcome"]))
-        if silent := int((outcome["outcome"] == MISSING).sum()):
-            silenced[int(index)] = silent  # type: ignore[call-overload]
-    return pl.concat(parts), silenced
+    batch: pl.DataFrame, at: np.ndarray, rule: np.ndarray, rules: Sequence[Rule], *, debits: str, as_of: dt.date
+) -> tuple[np.ndarray, dict[int, int]]:
+    """The outcome of each guarded rule on each row `at`, and the rows silenced for want of a value by rule."""
+    out = np.empty(len(at), dtype=np.uint8)
+    silenced = {}
+    for index in np.unique(rule).tolist():
+        here = rule == index
+        known = batch[at[here]]
+        # One column more than asked, so that an expression of constants still has a value a row.
+        outcome = known.select("descriptor", _outcome(rules[index], known.columns, debits, as_of).alias("outcome"))
+        out[here] = outcome["outcome"].to_numpy()
+        if silent := int((out[here] == MISSING).sum()):
+            silenced[index] = silent
+    return out, silenced
 
 
 def _outcome(rule: Rule, columns: Sequence[str], debits: str, as_of: dt.date) -> pl.Expr:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from tierbreak.rulebook import Rulebook
 from tierbreak.tables import DECISION, TIERS
 
 if TYPE_CHECKING:
-    from tierbreak.steps import Evidence
+    from tierbreak.steps import Evidence, Texts
 
 #: Brands named beside a decision, the decided one first.
 CANDIDATES = 5
@@ -46,11 +45,6 @@ class Decision:
     reason: str | None
     fingerprint: str
 
-    @classmethod
-    def of(cls, row: dict[str, Any], fingerprint: str) -> Decision:
-        fields = {name: row[name] for name in DECISION}
-        return cls(**{**fields, "candidates": tuple(row["candidates"])}, fingerprint=fingerprint)
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -74,13 +68,30 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Names:
+    """What indexes stand for, each list with a null behind the last: built once an engine, not once a batch."""
+
+    ids: pl.Series
+    brands: pl.Series
+    rules: pl.Series
+
+    @classmethod
+    def of(cls, registry: Registry, book: Rulebook) -> Names:
+        return cls(
+            pl.Series([*registry.ids, None], dtype=pl.String),
+            pl.Series([*(brand.name for brand in registry.brands), None], dtype=pl.String),
+            pl.Series([*(rule.id for rule in book.rules), None], dtype=pl.String),
+        )
+
+
+@dataclass(frozen=True)
 class Record:
     """All that one batch was decided from, still as indexes; the ids are put in when asked for."""
 
+    names: Names
     registry: Registry
     book: Rulebook
-    folded: pl.Series
-    key: pl.Series
+    texts: Texts
     cases: Cases
     standing: Standing
     decided: Decisions
@@ -88,29 +99,43 @@ class Record:
 
     def emit(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The caller's rows with the columns of tables.DECISION, in the order they came."""
-        decided = self.decided
-        ids = pl.Series(self.registry.ids, dtype=pl.String)
-        names = pl.Series([brand.name for brand in self.registry.brands], dtype=pl.String)
-        rules = pl.Series([rule.id for rule in self.book.rules], dtype=pl.String)
-        brand, tier, rule = (_nullable(index) for index in (decided.brand, decided.tier, decided.rule))
-        blank = (self.folded == "").gather(self.cases.text)
-        reason = _take(pl.Series(REASONS), _nullable(decided.reason.astype(np.int32)))
+        decided, names = self.decided, self.names
+        reason = np.where(self._blank(), len(REASONS), decided.reason)
         by_case = pl.DataFrame(
             {
-                "brand": _take(ids, brand),
-                "brand_name": _take(names, brand),
-                "tier": _take(pl.Series(TIERS, dtype=DECISION["tier"]), tier),
+                "brand": _take(names.ids, decided.brand),
+                "brand_name": _take(names.brands, decided.brand),
+                "tier": _take(_TIERS, decided.tier),
                 "confidence": pl.Series(decided.confidence).fill_nan(None),
-                "rule": self._with_contested(_take(rules, rule)),
-                "candidates": self._candidates(ids),
-                "collision": _take(
-                    pl.Series([kind_names(k) for k in range(1 << len(KINDS))]), pl.Series(decided.kinds)
-                ),
-                "reason": pl.select(pl.when(blank).then(pl.lit("blank")).otherwise(reason)).to_series(),
+                "rule": self._with_contested(_take(names.rules, decided.rule)),
+                "candidates": self._candidates(names.ids),
+                "collision": _take(_KINDS, decided.kinds),
+                "reason": _take(_REASONS, reason),
             },
             schema=DECISION,
         )
         return rows.hstack(by_case[self.cases.of_row].get_columns())
+
+    def decision(self, fingerprint: str) -> Decision:
+        """The decision of a batch of one row: what `emit` says, without building a table for it."""
+        decided, names = self.decided, self.names
+        brand, rule = int(decided.brand[0]), int(decided.rule[0])
+        contested = decided.open_rules.get(0)
+        confidence = float(decided.confidence[0])
+        return Decision(
+            brand=names.ids[brand] if brand >= 0 else None,
+            brand_name=names.brands[brand] if brand >= 0 else None,
+            tier=TIERS[decided.tier[0]] if decided.tier[0] >= 0 else None,
+            confidence=None if np.isnan(confidence) else confidence,
+            rule="|".join(names.rules[i] for i in contested) if contested else names.rules[rule] if rule >= 0 else None,
+            candidates=tuple(names.ids[at] for at in self._ranking()[0].tolist() if at >= 0),
+            collision=kind_names(int(decided.kinds[0])),
+            reason="blank" if self._blank()[0] else REASONS[decided.reason[0]] if decided.reason[0] >= 0 else None,
+            fingerprint=fingerprint,
+        )
+
+    def _blank(self) -> np.ndarray:
+        return (self.texts.folded.str.len_bytes() == 0).to_numpy()[self.cases.text]
 
     def _with_contested(self, rule: pl.Series) -> pl.Series:
         """Where rules contest a case, every one of them is named."""
@@ -120,15 +145,19 @@ class Record:
         joined = ["|".join(self.book.rules[index].id for index in rules) for rules in contested.values()]
         return rule.scatter(list(contested), joined)
 
-    def _candidates(self, ids: pl.Series) -> pl.Series:
+    def _ranking(self) -> np.ndarray:
+        """int32 [cases, CANDIDATES]: brands named by any tier, the decided one first, -1 behind the last."""
         top = self.decided.top[:, :CANDIDATES].copy()
         for case, named in self.decided.named.items():
             first = int(self.decided.brand[case])
             order = [*([first] if first >= 0 else []), *named, *self.decided.top[case].tolist()]
             distinct = [brand for brand in dict.fromkeys(order) if brand >= 0][:CANDIDATES]
             top[case] = distinct + [-1] * (CANDIDATES - len(distinct))
-        flat = _take(ids, _nullable(top.reshape(-1)))
-        return flat.reshape((len(top), CANDIDATES)).arr.to_list().list.drop_nulls()
+        return top
+
+    def _candidates(self, ids: pl.Series) -> pl.Series:
+        top = self._ranking()
+        return _take(ids, top.reshape(-1)).reshape((len(top), CANDIDATES)).arr.to_list().list.drop_nulls()
 
     def verdicts(self) -> pl.DataFrame:
         """One row for each answer a tier gave about one case; `reason` says what kept it from deciding.
@@ -172,8 +201,8 @@ class Record:
         texts = pl.DataFrame({"case": np.arange(len(self.cases.text)), "text": self.cases.text})
         texts = texts.select(
             pl.col("case").cast(pl.UInt32),
-            self.folded.gather(self.cases.text).alias("folded"),
-            self.key.gather(self.cases.text).alias("key"),
+            self.texts.folded.gather(self.cases.text).alias("folded"),
+            self.texts.key.gather(self.cases.text).alias("key"),
         )
         both = pl.concat([rules, later]).sort("case", "tier", maintain_order=True)
         return texts.join(both, on="case", maintain_order="right")
@@ -234,15 +263,7 @@ _VERDICTS = pl.Schema(
 )
 
 
-def audit(
-    registry: Registry,
-    book: Rulebook,
-    keys: pl.Series,
-    cases: Cases,
-    decided: Decisions,
-    evidence: Evidence,
-    threshold: float,
-) -> pl.DataFrame:
+def audit(record: Record, evidence: Evidence, threshold: float) -> pl.DataFrame:
     """What a later tier says of settled cases: kept apart, never decides, never stored.
 
     returns   key, rule, brand, tier, named, confidence, kind: `agree`, `silent` (below the threshold), or the
@@ -251,7 +272,7 @@ def audit(
     case = np.flatnonzero(evidence.of_case >= 0)
     at = evidence.of_case[case]
     named, confidence, tier = evidence.brands[at, 0], evidence.confidences[at, 0], evidence.tier[at]
-    ids: Sequence[str] = registry.ids
+    ids, rules, decided = record.registry.ids, record.book.rules, record.decided
     kinds = np.where(
         (named < 0) | (confidence < threshold),
         "silent",
@@ -259,8 +280,8 @@ def audit(
     )
     return pl.DataFrame(
         {
-            "key": keys.gather(cases.text[case]),
-            "rule": [book.rules[index].id for index in decided.rule[case]],
+            "key": record.texts.key.gather(record.cases.text[case]),
+            "rule": [rules[index].id for index in decided.rule[case]],
             "brand": [ids[index] for index in decided.brand[case]],
             "tier": [TIERS[index] for index in tier],
             "named": [ids[index] if index >= 0 else None for index in named],
@@ -274,11 +295,12 @@ def audit(
     )  # fmt: skip
 
 
-def _nullable(index: np.ndarray) -> pl.Series:
-    """-1 becomes null."""
-    series = pl.Series(index)
-    return pl.select(pl.when(series >= 0).then(series)).to_series()
+#: Lists to name an index from; a null stands last, so that -1 and what lies beyond the end name nothing.
+_TIERS = pl.Series([*TIERS, None], dtype=DECISION["tier"])
+_KINDS = pl.Series([*(kind_names(bits) for bits in range(1 << len(KINDS))), None], dtype=pl.String)
+_REASONS = pl.Series([*REASONS, "blank", None], dtype=pl.String)
 
 
-def _take(values: pl.Series, index: pl.Series) -> pl.Series:
-    return values.gather(index)
+def _take(values: pl.Series, index: np.ndarray) -> pl.Series:
+    """values[index], null where index is -1; the last of `values` is null."""
+    return values[np.where(index < 0, len(values) - 1, index).astype(np.uint32)]

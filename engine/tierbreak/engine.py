@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tierbreak import cases, decisions, steps
-from tierbreak.arbitration import Decisions, decide, settle, stand, unsettled
+from tierbreak import decisions, steps
+from tierbreak.arbitration import decide, settle, stand, unsettled
 from tierbreak.bundle import DEFAULT, SHIPPED, Bundle, Default
 from tierbreak.decisions import Decision, Explanation, Record
 from tierbreak.parts import Parts
@@ -97,25 +96,24 @@ class Engine:
 
     def run(self, rows: pl.DataFrame) -> Result:
         """Like `classify`, with the record of how each decision was made. The eight steps are in CONTRIBUTING.md."""
-        return self._run(rows, ask_all=False)
-
-    def _run(self, rows: pl.DataFrame, *, ask_all: bool) -> Result:
         parts = self._parts
-        batch = read(rows)  # 1 read
+        record = self._record(parts, read(rows))
+        silenced = {parts.book.rules[index].id: count for index, count in record.cases.silenced.items()}
+        return Result(record.emit(rows), self._audit(parts, record), silenced, record)  # 8 emit
+
+    def _record(self, parts: Parts, batch: pl.DataFrame, *, ask_all: bool = False) -> Record:
+        """Steps 2 to 7 on what `read` returned. `ask_all` shows every case to the later tiers, settled or not."""
         texts = Texts.of(batch["descriptor"], self.settings.off)  # 2 normalise
         matches = steps.match(parts, texts)  # 3 match
-        split = self._cases(parts, batch, texts, matches)  # 4 case
+        split = steps.cases(parts, batch, texts, matches, self.settings)  # 4 case
         standing = stand(split.matches, len(split.text), parts.precedence)
         settled = settle(standing, steps.spans(parts, texts, split, standing), parts.precedence)
-        wanted = np.ones_like(settled.tier, dtype=bool) if ask_all else unsettled(settled)
+        wanted = np.ones(len(split.text), dtype=bool) if ask_all else unsettled(settled)
         evidence, fresh = steps.ask(parts, texts, split, wanted)  # 5 recall, 6 infer
         decided = decide(settled, evidence.ranked(unsettled(settled)), standing.vetoed, parts.threshold)  # 7 arbitrate
-        audit = self._audit(parts, texts, split, decided)
         if parts.cache is not None:
             parts.cache.store(*fresh)  # for the next batch
-        record = Record(parts.registry, parts.book, texts.folded, texts.key, split, standing, decided, evidence)
-        silenced = {parts.book.rules[index].id: count for index, count in split.silenced.items()}
-        return Result(record.emit(rows), audit, silenced, record)  # 8 emit
+        return Record(parts.names, parts.registry, parts.book, texts, split, standing, decided, evidence)
 
     def classify_one(self, descriptor: str, **columns: Any) -> Decision:
         """One descriptor, with `amount`, `date`, `mcc`, `country`, `source` if known, as a typed decision.
@@ -124,18 +122,23 @@ class Engine:
         ...     engine.classify_one("HULU 877-824-4858 CA").tier
         'rules'
         """
-        row = self.run(_one(descriptor, columns)).rows.row(0, named=True)
-        return Decision.of(row, self.fingerprint)
+        parts = self._parts
+        record = self._record(parts, read(_one(descriptor, columns)))
+        return record.decision(parts.fingerprints["all"])
 
     def explain(self, descriptor: str, **columns: Any) -> Explanation:
         """How the decision on one descriptor came about, every tier's view included, from its own record."""
-        result = self._run(_one(descriptor, columns), ask_all=True)
-        decision = Decision.of(result.rows.row(0, named=True), self.fingerprint)
-        record = result._record
+        parts = self._parts
+        record = self._record(parts, read(_one(descriptor, columns)), ask_all=True)
         return Explanation(
-            descriptor, record.folded[0], record.key[0], result.verdicts.drop("case").to_dicts(), decision,
-            record.why(0), self.fingerprints,
-        )  # fmt: skip
+            descriptor=descriptor,
+            folded=record.texts.folded[0],
+            key=record.texts.key[0],
+            verdicts=record.verdicts().drop("case", "folded", "key").to_dicts(),
+            decision=record.decision(parts.fingerprints["all"]),
+            why=record.why(0),
+            fingerprints=dict(parts.fingerprints),
+        )
 
     def reload(
         self,
@@ -189,20 +192,13 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _cases(self, parts: Parts, batch: pl.DataFrame, texts: Texts, matches: pl.DataFrame) -> cases.Cases:
-        as_of = self.settings.as_of or dt.date.today()
-        return cases.split(
-            batch, texts.of_row, len(texts.folded), matches, parts.book.rules, parts.guarded,
-            debits=self.settings.debits, as_of=as_of,
-        )  # fmt: skip
-
-    def _audit(self, parts: Parts, texts: Texts, split: cases.Cases, decided: Decisions) -> pl.DataFrame | None:
+    def _audit(self, parts: Parts, record: Record) -> pl.DataFrame | None:
         """What later tiers say of a share of what rules settled; kept apart, never stored."""
         if not self.settings.audit or parts.model is None:
             return None
-        chosen = steps.audited(texts, split, decided.tier == 0, self.settings.audit)
-        evidence, _ = steps.ask(parts, texts, split, chosen)
-        return decisions.audit(parts.registry, parts.book, texts.key, split, decided, evidence, parts.threshold)
+        chosen = steps.audited(record.texts, record.cases, record.decided.tier == 0, self.settings.audit)
+        evidence, _ = steps.ask(parts, record.texts, record.cases, chosen)
+        return decisions.audit(record, evidence, parts.threshold)
 
 
 def _load(

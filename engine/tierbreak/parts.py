@@ -15,6 +15,7 @@ from tierbreak.arbitration import Precedence
 from tierbreak.brands import Registry
 from tierbreak.bundle import DEFAULT, Bundle, Default, fingerprint_of
 from tierbreak.cases import guarded_rules
+from tierbreak.decisions import Names
 from tierbreak.errors import CacheError
 from tierbreak.rulebook import DECIDES, Rulebook
 from tierbreak.settings import Settings
@@ -44,6 +45,7 @@ class Parts:
     precedence: Precedence
     guarded: np.ndarray
     brand_of_label: np.ndarray
+    names: Names
     fingerprints: dict[str, str]
     notices: tuple[str, ...]
 
@@ -78,7 +80,7 @@ class Parts:
         store = _open_cache(cache, model, fingerprints["normaliser"], settings, notices)
         return cls(
             bundle, registry, book, rules, store, model, _precedence(book, registry), guarded_rules(book.rules),
-            _brand_of_label(model, registry), fingerprints, tuple(notices),
+            _brand_of_label(model, registry), Names.of(registry, book), fingerprints, tuple(notices),
         )  # fmt: skip
 
 

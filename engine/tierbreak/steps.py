@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
 
@@ -10,11 +11,13 @@ import polars as pl
 
 from tierbreak import calibration
 from tierbreak.arbitration import RANKED, SPANS, Standing
-from tierbreak.cases import Cases
+from tierbreak.cases import Cases, split
 from tierbreak.normalise import normalise
 from tierbreak.parts import Parts
-from tierbreak.tables import TIERS, TOP_K
+from tierbreak.settings import Settings
+from tierbreak.tables import EVIDENCE, TIERS, TOP_K
 
+_NO_SPANS, _NO_EVIDENCE = pl.DataFrame(schema=SPANS), pl.DataFrame(schema=EVIDENCE)
 _CACHE, _MODEL = TIERS.index("cache"), TIERS.index("model")
 
 
@@ -33,6 +36,9 @@ class Texts:
 
     @classmethod
     def of(cls, descriptors: pl.Series, off: frozenset[str]) -> Texts:
+        if len(descriptors) == 1:  # nothing to share: half of the time of a single row would go here
+            both = normalise(descriptors, off=off)
+            return cls(np.zeros(1, dtype=np.int64), both["folded"], both["key"])
         rows = descriptors.alias("descriptor").to_frame()
         distinct = rows.unique(maintain_order=True)
         both = normalise(distinct["descriptor"], off=off)
@@ -72,7 +78,7 @@ class Evidence:
 
 def match(parts: Parts, texts: Texts) -> pl.DataFrame:
     """MATCHES whose `folded` is the position of a text; each distinct folded text is scanned once."""
-    distinct = texts.folded.unique(maintain_order=True)
+    distinct = texts.folded.unique(maintain_order=True) if len(texts.folded) > 1 else texts.folded
     matches = parts.rules.judge(distinct)
     if len(distinct) == len(texts.folded):
         return matches
@@ -85,24 +91,34 @@ def match(parts: Parts, texts: Texts) -> pl.DataFrame:
     )
 
 
-def spans(parts: Parts, texts: Texts, split: Cases, standing: Standing) -> pl.DataFrame:
+def cases(parts: Parts, batch: pl.DataFrame, texts: Texts, matches: pl.DataFrame, settings: Settings) -> Cases:
+    """Rows x guards -> cases; rows without a date are read against `as_of`, else today."""
+    return split(
+        batch, texts.of_row, len(texts.folded), matches, parts.book.rules, parts.guarded,
+        debits=settings.debits, as_of=settings.as_of or dt.date.today(),
+    )  # fmt: skip
+
+
+def spans(parts: Parts, texts: Texts, of: Cases, standing: Standing) -> pl.DataFrame:
     """SPANS of the doubtful matches: a call of the exact engine each, for contested texts only."""
-    rows: list[tuple[int, int, int, int]] = []
     at = np.flatnonzero(standing.doubtful)
-    folded = texts.folded.gather(split.text[standing.case[at]]).to_list() if len(at) else []
+    if not len(at):
+        return _NO_SPANS
+    rows: list[tuple[int, int, int, int]] = []
+    folded = texts.folded.gather(of.text[standing.case[at]]).to_list()
     for text, case, rule in zip(folded, standing.case[at].tolist(), standing.rule[at].tolist(), strict=True):
         rows += [(case, rule, start, end) for start, end in parts.rules.spans(text, rule)]
     return pl.DataFrame(rows, schema=SPANS, orient="row")
 
 
-def ask(parts: Parts, texts: Texts, split: Cases, which: np.ndarray) -> tuple[Evidence, tuple[pl.Series, pl.DataFrame]]:
+def ask(parts: Parts, texts: Texts, of: Cases, which: np.ndarray) -> tuple[Evidence, tuple[pl.Series, pl.DataFrame]]:
     """Cache, then model, for the keys of the cases `which`; beside it what the model said anew, for the cache."""
-    of_case = np.full(len(split.text), -1, dtype=np.int64)
+    of_case = np.full(len(of.text), -1, dtype=np.int64)
     none = pl.Series("key", [], dtype=pl.String)
     if parts.model is None or not which.any():
         empty = np.empty((0, TOP_K), dtype=np.int32)
-        return Evidence(none, of_case, np.empty(0, np.uint8), empty, empty.astype(np.float32)), (none, pl.DataFrame())
-    wanted = texts.key.gather(split.text[which]).alias("key").to_frame()
+        return Evidence(none, of_case, np.empty(0, np.uint8), empty, empty.astype(np.float32)), (none, _NO_EVIDENCE)
+    wanted = texts.key.gather(of.text[which]).alias("key").to_frame()
     distinct = wanted.unique(maintain_order=True).filter(pl.col("key") != "").with_row_index("at")
     of_case[which] = wanted.join(distinct, on="key", how="left", maintain_order="left")["at"].fill_null(-1).to_numpy()
     keys = distinct["key"]
@@ -124,12 +140,12 @@ def ask(parts: Parts, texts: Texts, split: Cases, which: np.ndarray) -> tuple[Ev
     return Evidence(keys, of_case, tier, brands, confidences), (unknown, fresh)
 
 
-def audited(texts: Texts, split: Cases, by_rules: np.ndarray, share: float) -> np.ndarray:
+def audited(texts: Texts, of: Cases, by_rules: np.ndarray, share: float) -> np.ndarray:
     """bool [cases]: a share of the cases that rules settled, chosen by a salted hash of the key."""
     limit = int(share * (1 << 64))
     keys = texts.key.to_list()
     chosen = by_rules.copy()
     for case in np.flatnonzero(by_rules):
-        digest = hashlib.blake2b(keys[split.text[case]].encode(), digest_size=8, salt=b"audit").digest()
+        digest = hashlib.blake2b(keys[of.text[case]].encode(), digest_size=8, salt=b"audit").digest()
         chosen[case] = int.from_bytes(digest, "little") < limit
     return chosen

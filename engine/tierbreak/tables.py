@@ -101,4 +101,6 @@ def read(rows: pl.DataFrame) -> pl.DataFrame:
                 wrong.append(f"  {name}: cannot be read as {want}, it is {column.dtype}")
     if wrong:
         raise BatchError("rows have the wrong shape:\n" + "\n".join(wrong))
-    return pl.DataFrame(columns).with_columns(pl.col("descriptor").fill_null(""))
+    if columns[0].null_count():
+        columns[0] = columns[0].fill_null("")
+    return pl.DataFrame(columns)

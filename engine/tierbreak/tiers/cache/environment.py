@@ -16,6 +16,9 @@ from tierbreak.errors import CacheError
 #: Bytes of a key and of a value.
 DIGEST, RECORD = 16, 72
 
+#: How long a fork waits for reads and writes under way, and these for it.
+FORK_SECONDS = 10.0
+
 
 class Environment:
     """The open store, shared by all tiers of this process that name its folder.
@@ -33,6 +36,7 @@ class Environment:
     gate: ClassVar[threading.Condition] = threading.Condition()
     _shared: ClassVar[list[Environment]] = []
     _left_behind: ClassVar[list[lmdb.Environment]] = []
+    _forking: ClassVar[bool] = False
 
     def __init__(self, path: Path, size_bytes: int, read_only: bool) -> None:
         """Use `Environment.share`."""
@@ -115,6 +119,7 @@ class Environment:
         """Committed at the end, aborted by an exception; opens the store again first where a fork has closed it."""
         try:
             with self.gate:
+                self.gate.wait_for(lambda: not Environment._forking, timeout=FORK_SECONDS)
                 env = self._env = self._env or self._opened()
                 self._active += 1
             try:
@@ -197,16 +202,24 @@ class Environment:
     @classmethod
     def _before_fork(cls) -> None:
         cls.gate.acquire()
+        Environment._forking = True
         # In vain only where a signal handler forks in the middle of a read: that child goes without a cache.
-        cls.gate.wait_for(lambda: not any(env._active for env in cls._shared), timeout=10)
+        cls.gate.wait_for(lambda: not any(env._active for env in cls._shared), timeout=FORK_SECONDS)
         for env in cls._shared:
             if env._env is not None and not env._active:
                 env._env.close()
                 env._env = None
 
     @classmethod
+    def _after_fork_in_parent(cls) -> None:
+        Environment._forking = False
+        cls.gate.notify_all()
+        cls.gate.release()
+
+    @classmethod
     def _after_fork_in_child(cls) -> None:
-        cls.gate = threading.Condition()
+        Environment._forking = False
+        Environment.gate = threading.Condition()
         for env in cls._shared:
             if env._env is not None:
                 cls._left_behind.append(env._env)
@@ -220,6 +233,6 @@ def _getmulti(cursor: lmdb.Cursor[bytes], digests: list[bytes]) -> bytes:
 
 os.register_at_fork(
     before=Environment._before_fork,
-    after_in_parent=lambda: Environment.gate.release(),
+    after_in_parent=Environment._after_fork_in_parent,
     after_in_child=Environment._after_fork_in_child,
 )

@@ -90,7 +90,8 @@ class ExactScanner:
         """int64 [m] positions of texts, int64 [m] numbers of the patterns found there, in no set order."""
         where, what = [], []
         for position, text in enumerate(texts):
-            found = [self._of_set[hit] for hit in self._set.Match(text)] if self._of_set else []
+            hits = (self._set.Match(text) or ()) if self._of_set else ()  # None where nothing matches
+            found = [self._of_set[hit] for hit in hits]
             found += [number for number, pattern in self._alone if pattern.matches(text)]
             where += [position] * len(found)
             what += found

@@ -1,0 +1,126 @@
+"""Leaving: exit codes from the error tree, quiet ends, no traceback, nothing half written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import tierbreak
+from tierbreak import errors
+from tierbreak.cli import options
+from tierbreak.cli.output import visible
+
+COMMAND = [sys.executable, "-c", "from tierbreak.cli import main; main()"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(tierbreak.__file__).parents[1]), **more}
+
+
+def kinds(root: type[errors.TierbreakError]) -> list[type[errors.TierbreakError]]:
+    return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
+
+
+@pytest.mark.parametrize("kind", kinds(errors.TierbreakError), ids=lambda kind: kind.__name__)
+def test_exit_code_is_that_of_the_error(run, monkeypatch, kind):
+    def fail(**_: object) -> None:
+        raise kind("first\nsecond \x1b[31m")
+
+    monkeypatch.setattr(options, "load", fail)
+    ran = run("explain", "NETFLIX")
+    assert ran == (kind.exit_code, "", "error: first\nsecond \\x1b[31m\n")
+
+
+def test_an_unexpected_error_is_one_line_and_a_way_on(run, monkeypatch):
+    monkeypatch.delenv("TIERBREAK_DEBUG", raising=False)
+    monkeypatch.setattr(options, "load", lambda **_: 1 / 0)
+    ran = run("explain", "NETFLIX")
+    assert ran.code == 1
+    assert ran.err == (
+        "error: unexpected ZeroDivisionError: division by zero\n"
+        "This is a fault in tierbreak, not in your input. Set TIERBREAK_DEBUG=1 and run again to see where.\n"
+    )
+
+
+def test_debug_shows_where(run, monkeypatch):
+    monkeypatch.setenv("TIERBREAK_DEBUG", "1")
+    monkeypatch.setattr(options, "load", lambda **_: 1 / 0)
+    assert "Traceback" in run("explain", "NETFLIX").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["classify", "--bogus"], "error: No such option: --bogus\nTry 'tierbreak classify --help'.\n"),
+        (["explain"], "error: Missing argument 'DESCRIPTOR'.\nTry 'tierbreak explain --help'.\n"),
+    ],
+)
+def test_wrong_usage(run, arguments, text):
+    assert run(*arguments) == (2, "", text)
+
+
+def test_version(run, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", {"tierbreak": "1.2.3"}.__getitem__)
+    assert run("--version") == (0, "tierbreak 1.2.3\n", "")
+
+
+@pytest.mark.parametrize("command", [[], ["classify"], ["explain"], ["normalise"], ["cache"], ["cache", "clear"]])
+def test_every_command_has_help(run, command):
+    ran = run(*command, "--help")
+    assert ran.code == 0
+    assert "Usage: " + " ".join(["tierbreak", *command]) in ran.out
+
+
+def test_visible_leaves_no_character_that_does_not_print():
+    """Tab, escape, right-to-left override, a lone surrogate; letters of any script stay."""
+    assert visible("A\t\x1b\u202e\ud800 é 星") == "A\\t\\x1b\\u202e\\ud800 é 星"
+
+
+def test_help_needs_no_heavy_library():
+    """Start-up is what a person waits for: the modules of the command line load none of these."""
+    code = (
+        "import sys, tierbreak.cli; print(sorted({'polars', 'onnxruntime', 'hyperscan', 'numpy'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert out.stdout == "[]\n"
+
+
+def test_a_closed_pipe_ends_it_quietly(tmp_path, rules):
+    (tmp_path / "in.txt").write_text("NETFLIX\n" * 200_000)
+    arguments = ["classify", str(tmp_path / "in.txt"), "--rules", str(rules), "--no-model", "--no-cache", "-q"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline().startswith("descriptor,brand")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(signal.SIGTERM, "error: terminated; no output file was changed\n"), (signal.SIGINT, "")],
+)
+def test_a_signal_leaves_nothing_half_written(tmp_path, rules, number, text):
+    """Standard input is kept open: the command waits for more rows when the signal comes."""
+    arguments = ["classify", "-", "--format", "lines", "-o", str(tmp_path / "out.csv"), "--rules", str(rules)]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--no-model", "--no-cache", "-q"],
+        env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    process.stdin.write("NETFLIX\n" * 3_000_000)  # more than one block: the first is being classified
+    process.stdin.flush()
+    while not list(tmp_path.glob(".out.csv.*")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(number)
+    err = process.communicate()[1]
+    assert (process.returncode, err) == (128 + number, text)
+    assert list(tmp_path.iterdir()) == []
