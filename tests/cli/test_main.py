@@ -91,12 +91,15 @@ def test_help_needs_no_heavy_library():
     assert out.stdout == "[]\n"
 
 
-def test_a_closed_pipe_ends_it_quietly(tmp_path, rules):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_ends_it_quietly(tmp_path, rules, unbuffered):
+    """Unbuffered, Python hands writes straight to the pipe, which may take a part of one without a word."""
     (tmp_path / "in.txt").write_text("NETFLIX\n" * 200_000)
     arguments = ["classify", str(tmp_path / "in.txt"), "--rules", str(rules), "--no-model", "--no-cache", "-q"]
     process = subprocess.Popen(
-        [*COMMAND, *arguments], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [*COMMAND, *arguments],
+        env=environment(PYTHONUNBUFFERED=unbuffered), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert process.stdout.readline().startswith("descriptor,brand")
     process.stdout.close()
     assert process.stderr.read() == ""

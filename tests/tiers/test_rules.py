@@ -74,7 +74,11 @@ def readable(regex):
 )
 def test_joined_texts_single_texts_and_re_agree(tmp_path_factory, regexes, texts):
     """The joined scan, a text at a time, and `re` over the expression find the same."""
-    tier = tier_of(tmp_path_factory.mktemp("rules"), regexes)
+    try:
+        tier = tier_of(tmp_path_factory.mktemp("rules"), regexes)
+    except RulebookError as error:
+        assert "Pattern can never match" in str(error)  # such as A\\bA: said when the book is loaded
+        return
     together = found(tier, texts)
     alone = [(at, rule) for at, text in enumerate(texts) for _, rule in found(tier, [text])]
     exact = [

@@ -119,7 +119,7 @@ class RulesTier:
                 rule, role = book.rules[self._use_rule[at]], int(self._use_role[at])
                 patterns = rule.match if role else rule.unless
                 pattern = next(p for p in patterns if p.expression.source == self._expressions[number].source)
-                says, fix = f"Hyperscan refuses it: {words}", "write it without counted repeats of hundreds"
+                says, fix = f"Hyperscan refuses it: {words}", "write what it needs without large counted repeats, or split it"
                 faults.append(Fault("R020", *pattern.place, says, pattern.text, "a pattern that compiles", fix))
             raise RulebookError(f"{len(faults)} patterns do not compile", faults) from None
 

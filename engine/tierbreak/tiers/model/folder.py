@@ -1,0 +1,163 @@
+"""A model's folder: its manifest, its files and what they must agree on; read before any of it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tierbreak.calibration import Policy
+from tierbreak.errors import Fault, ModelError
+from tierbreak.tables import TOP_K
+
+#: What every folder holds beside manifest.json; the manifest gives the SHA-256 of each.
+FILES = ("model.onnx", "tokenizer.json", "labels.json", "calibration.json", "golden.json")
+
+#: The format of the folder that this code reads.
+FORMAT = 1
+
+#: The fewest golden strings that are worth the name of a check.
+LEAST_GOLDEN = 20
+
+_T = TypeVar("_T")
+
+_REBUILD = "export the model anew: python -m tierbreak.training.export"
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A key, and what the model said of it when it was exported: its best label and that label's raw score.
+
+    known   whether the policy of that day answered it
+    """
+
+    key: str
+    label: str
+    score: float
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The checked content of a model's folder; `sha256` by file name."""
+
+    path: Path
+    sha256: dict[str, str]
+    weights: bytes
+    tokenizer: str
+    labels: tuple[str, ...]
+    policy: Policy
+    golden: tuple[Golden, ...]
+    tolerance: float
+
+    @classmethod
+    def read(cls, path: Path, registry_ids: Collection[str]) -> Folder:
+        """Read and check every file; raises ModelError that lists all that is wrong."""
+        sha256 = _manifest(path / "manifest.json")
+        content, faults = _files(path, sha256)
+        if faults:
+            raise ModelError(faults=faults)
+        labels = _parsed(path / "labels.json", content["labels.json"], _labels)
+        golden, tolerance = _parsed(path / "golden.json", content["golden.json"], _golden)
+        faults = [*_label_faults(path / "labels.json", labels, registry_ids)]
+        faults += _golden_faults(path / "golden.json", golden, labels)
+        if faults:
+            raise ModelError(faults=faults)
+        policy = Policy.from_json(path / "calibration.json")
+        tokenizer = content["tokenizer.json"].decode("utf-8", errors="replace")
+        return cls(path, sha256, content["model.onnx"], tokenizer, labels, policy, golden, tolerance)
+
+
+def fault(code: str, path: Path, says: str, found: object, expected: str, fix: str = _REBUILD) -> Fault:
+    """A fault of a file as a whole, with what was found in it."""
+    return Fault(code, path, 0, 0, says, str(found), expected, fix)
+
+
+def _manifest(path: Path) -> dict[str, str]:
+    """File name -> SHA-256, in hex."""
+    if not path.parent.is_dir():
+        raise ModelError(faults=[fault("M001", path.parent, "there is no such folder", "", "a model's folder",
+                                       "give the path of a folder under models/")])  # fmt: skip
+    if not path.is_file():
+        raise ModelError(faults=[fault("M001", path, "file is missing", "", "the SHA-256 of each file")])
+    return _parsed(path, path.read_bytes(), _sums)
+
+
+def _sums(given: Any) -> dict[str, str]:
+    if given["format"] != FORMAT:
+        raise ValueError(f"format {given['format']!r}; this version reads format {FORMAT}")
+    sums = {name: given["files"][name] for name in FILES}
+    if not all(isinstance(digest, str) and len(digest) == 64 for digest in sums.values()):
+        raise ValueError("a digest is not 64 hexadecimal digits")
+    return sums
+
+
+def _labels(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(label, str) for label in given):
+        raise ValueError("not a list of strings")
+    return tuple(given)
+
+
+def _golden(given: Any) -> tuple[tuple[Golden, ...], float]:
+    strings = tuple(Golden(str(g["key"]), str(g["label"]), float(g["score"]), bool(g["known"])) for g in given["strings"])
+    return strings, float(given["tolerance"])
+
+
+def _parsed(path: Path, content: bytes, shape: Callable[[Any], _T]) -> _T:
+    """The content as JSON, in the shape that is due."""
+    try:
+        return shape(json.loads(content))
+    except (ValueError, KeyError, TypeError) as error:
+        found = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelError(
+            faults=[fault("M002", path, "cannot be read", found, "the JSON that the export writes")]
+        ) from None
+
+
+def _files(path: Path, sha256: dict[str, str]) -> tuple[dict[str, bytes], list[Fault]]:
+    content: dict[str, bytes] = {}
+    faults = []
+    for name in FILES:
+        try:
+            content[name] = (path / name).read_bytes()
+        except OSError as error:
+            faults.append(fault("M001", path / name, "file is missing or cannot be read", error.strerror, "a file"))
+            continue
+        found = hashlib.sha256(content[name]).hexdigest()
+        if found != sha256[name]:
+            faults.append(
+                fault("M003", path / name, "is not the file that manifest.json names", f"sha256 {found}",
+                      f"sha256 {sha256[name]}", "restore the file, or export the model anew")
+            )  # fmt: skip
+    return content, faults
+
+
+def _label_faults(path: Path, labels: tuple[str, ...], registry_ids: Collection[str]) -> Iterator[Fault]:
+    known = set(registry_ids)
+    if len(labels) < TOP_K:
+        yield fault("M005", path, "has too few labels", len(labels), f"{TOP_K} or more")
+    if len(set(labels)) < len(labels):
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        yield fault("M004", path, "has labels twice", _some(twice), "each brand id once")
+    unknown = [label for label in labels if label not in known]
+    if unknown:
+        yield fault("M004", path, f"{len(unknown)} labels are not in the registry", _some(unknown), "brand ids of "
+                    "brands.csv", "restore the brands (retire a brand, never delete it), or export the model anew")  # fmt: skip
+
+
+def _golden_faults(path: Path, golden: tuple[Golden, ...], labels: tuple[str, ...]) -> Iterator[Fault]:
+    if len(golden) < LEAST_GOLDEN:
+        yield fault("M007", path, "has too few strings", len(golden), f"{LEAST_GOLDEN} or more")
+    if not any(not string.known for string in golden):
+        yield fault("M007", path, "has no string without a brand", "", "at least one")
+    unknown = sorted({string.label for string in golden} - set(labels))
+    if unknown:
+        yield fault("M007", path, "names labels that labels.json lacks", _some(unknown), "labels of labels.json")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
