@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test test-all lint bench clean
 
 demo: $(VENV)/core
-	$(BIN)/tierbreak classify tests/sample.tsv --table
+	$(BIN)/tierbreak classify tests/sample.tsv --output-format table
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest

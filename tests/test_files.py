@@ -280,7 +280,7 @@ def test_header_only_has_no_rows_and_says_so(tmp_path):
 @given(lines=st.lists(st.binary(max_size=8).filter(lambda line: b"\n" not in line), min_size=1, max_size=8))
 def test_row_n_is_line_n_of_plain_lines(tmp_path, lines):
     data = b"\n".join(lines) + b"\n"
-    if data.startswith((b"\x1f\x8b", *streams._FOREIGN)) or data.strip(b"\r\n") == b"" or len(lines) == 1:
+    if data.startswith((b"\x1f\x8b", *streams._FOREIGN)) or b"\n" not in data.strip(b"\r\n"):
         return  # refused before any row is read: the messages are above
     rows, broken, _ = read(tmp_path / "in.txt", data, "lines")
     bare = [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]

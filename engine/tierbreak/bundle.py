@@ -1,7 +1,7 @@
 """The deployable whole: registry, rulebook, model, policy and normaliser, found, and fingerprinted together.
 
-A bundle folder (or its tar) holds `bundle.json`, `rules/` and, if it has a model, `model/`. The shipped one
-is the default; this is the only module that knows where it lies. `rules` in place of the shipped rules, and
+A bundle folder (or its tar) holds `bundle.json`, which names the folders and files of its parts in order. The
+shipped one is the default; this is the only module that knows where it lies. `rules` in place of the shipped rules, and
 `overlay` beside them, are folders of YAML files that may hold a `brands.csv`.
 """
 
@@ -66,22 +66,23 @@ class Bundle:
     ) -> Bundle:
         """Resolve what the caller chose; raises BundleError where a folder is not there."""
         if bundle is not None:
-            base_rules, base_model, stated = _open(Path(bundle))
+            base = _open(bundle)
         else:
-            base_rules, base_model, stated = shipped() / "rules", shipped() / "models" / "us-brands", {}
-        folders, registries = [base_rules], [base_rules / REGISTRY]
+            own = shipped() / "rules"
+            base = cls((own,), (own / REGISTRY,), shipped() / "models" / "us-brands", {})
+        folders, registries = list(base.rules), list(base.registries)
         if not isinstance(rules, Default):
-            folders, stated = [Path(rules)], {}
-            registries += [Path(rules) / REGISTRY] * (Path(rules) / REGISTRY).is_file()
+            folders = [rules]
+            registries += _registry_in(rules)
         if overlay is not None:
-            folders, stated = [*folders, Path(overlay)], {}
-            registries += [Path(overlay) / REGISTRY] * (Path(overlay) / REGISTRY).is_file()
-        chosen = base_model if model is SHIPPED else model
-        stated = stated if model is SHIPPED else {}
+            folders.append(overlay)
+            registries += _registry_in(overlay)
+        chosen = base.model if isinstance(model, Default) else model
+        as_stated = isinstance(rules, Default) and isinstance(model, Default) and overlay is None
         for folder in [*folders, *([chosen] if chosen else [])]:
-            if not Path(folder).is_dir():
+            if not folder.is_dir():
                 raise BundleError(f"{folder}: no such folder")
-        return cls(tuple(folders), tuple(registries), Path(chosen) if chosen else None, stated)
+        return cls(tuple(folders), tuple(registries), chosen, base.stated if as_stated else {})
 
     def check(self, fingerprints: Mapping[str, str]) -> None:
         """Raise BundleError where a part is not what the manifest states."""
@@ -95,23 +96,33 @@ class Bundle:
             raise BundleError(message + "\n".join(wrong) + "\nPack it again, or take the changed part back.")
 
     def pack(self, out: Path, fingerprints: Mapping[str, str]) -> None:
-        """Write this bundle as one folder: rules and registry merged by copying layer over layer, model, manifest."""
-        out = Path(out)
+        """Write this bundle as one folder, whole or not at all: a copy of each part, and the manifest."""
         if out.exists():
             raise BundleError(f"{out}: exists; give the name of a folder that does not")
-        if len(self.rules) > 1 or len(self.registries) > 1:
-            raise BundleError("a bundle with an overlay cannot be packed: put the overlay's files into its rules first")
         with tempfile.TemporaryDirectory(dir=out.absolute().parent) as folder:
             whole = Path(folder) / "whole"
-            shutil.copytree(self.rules[0], whole / "rules", ignore=shutil.ignore_patterns("sources", "__pycache__"))
+            skip = shutil.ignore_patterns("sources", "__pycache__")
+            rules = [f"rules-{at}" for at in range(len(self.rules))]
+            registries = [f"brands-{at}.csv" for at in range(len(self.registries))]
+            for name, source in zip(rules, self.rules, strict=True):
+                shutil.copytree(source, whole / name, ignore=skip)
+            for name, source in zip(registries, self.registries, strict=True):
+                shutil.copyfile(source, whole / name)
             if self.model:
                 shutil.copytree(self.model, whole / "model")
-            manifest = {"format": FORMAT, "fingerprints": dict(fingerprints)}
+            manifest = {
+                "format": FORMAT, "rules": rules, "registries": registries, "model": "model" if self.model else None,
+                "fingerprints": dict(fingerprints),
+            }  # fmt: skip
             (whole / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
             whole.rename(out)
 
 
-def _open(path: Path) -> tuple[Path, Path | None, Mapping[str, str]]:
+def _registry_in(folder: Path) -> list[Path]:
+    return [folder / REGISTRY] if (folder / REGISTRY).is_file() else []
+
+
+def _open(path: Path) -> Bundle:
     if path.is_file():
         path = _unpack(path)
     manifest = path / MANIFEST
@@ -119,13 +130,16 @@ def _open(path: Path) -> tuple[Path, Path | None, Mapping[str, str]]:
         raise BundleError(f"{path}: no {MANIFEST} in it; give a folder that `tierbreak bundle` wrote, or its tar")
     try:
         read = json.loads(manifest.read_text())
-        stated = {str(part): str(value) for part, value in read["fingerprints"].items()}
+        if read["format"] != FORMAT:
+            raise BundleError(f"{manifest}: format {read['format']}, this version reads {FORMAT}")
+        return Bundle(
+            tuple(path / name for name in read["rules"]),
+            tuple(path / name for name in read["registries"]),
+            path / read["model"] if read["model"] else None,
+            {str(part): str(stated) for part, stated in read["fingerprints"].items()},
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BundleError(f"{manifest}: not a bundle's manifest; pack the bundle again") from None
-    if read.get("format") != FORMAT:
-        raise BundleError(f"{manifest}: format {read.get('format')}, this version reads {FORMAT}")
-    model = path / "model"
-    return path / "rules", model if model.is_dir() else None, stated
 
 
 def _unpack(path: Path) -> Path:

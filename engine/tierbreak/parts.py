@@ -57,8 +57,8 @@ class Parts:
     @classmethod
     def load(cls, bundle: Bundle, cache: Path | Default | None, settings: Settings) -> Parts:
         """Load every part and let it pass its gate; raises before anything is half there."""
-        registry = Registry.load(bundle.registries[0], bundle.registries[1] if len(bundle.registries) > 1 else None)
-        book = Rulebook.load(bundle.rules, registry)
+        registry = Registry.load(*bundle.registries)
+        book = Rulebook.load(bundle.rules, frozenset(registry.ids))
         rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
         model = None
         if bundle.model is not None:

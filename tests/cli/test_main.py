@@ -65,6 +65,21 @@ def test_wrong_usage(run, arguments, text):
     assert run(*arguments) == (2, "", text)
 
 
+def test_without_arguments_there_is_help_and_no_complaint(run):
+    ran = run()
+    assert (ran.code, ran.err) == (2, "")
+    assert "Usage: tierbreak" in ran.out
+
+
+def test_closed_standard_output_is_named(tmp_path):
+    (tmp_path / "in.txt").write_text("NETFLIX\n")
+    command = [*COMMAND, "classify", str(tmp_path / "in.txt")]
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command], env=environment(), stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (4, "error: standard output is closed; name a file with -o\n")
+
+
 def test_version(run, monkeypatch):
     monkeypatch.setattr("importlib.metadata.version", {"tierbreak": "1.2.3"}.__getitem__)
     assert run("--version") == (0, "tierbreak 1.2.3\n", "")

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from tierbreak.cli import cache, classify, explain, normalise
+from tierbreak.cli import bundle, cache, classify, explain, normalise, rules
 from tierbreak.cli.output import complain
 from tierbreak.errors import TierbreakError
 
@@ -22,8 +23,8 @@ DEBUG = "TIERBREAK_DEBUG"
 
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGPIPE, 128 + signal.SIGTERM
 
-#: What typer raises for a wrong option or argument, whichever click it brings.
-_UsageError = typer.BadParameter.__base__
+#: What typer raises for a wrong option or argument, whichever click it brings: the parent of BadParameter.
+_UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="tierbreak",
@@ -38,6 +39,8 @@ app.command()(classify.classify)
 app.command()(explain.explain)
 app.command()(normalise.normalise)
 app.add_typer(cache.app, name="cache")
+app.add_typer(rules.app, name="rules")
+app.command()(bundle.bundle)
 
 
 class Terminated(BaseException):
@@ -69,12 +72,13 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):  # None where the shell closed it
             stream.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(arguments, prog_name="tierbreak", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TierbreakError as error:
         complain(str(error))
@@ -100,7 +104,8 @@ def _other(error: BaseException) -> int:
     if isinstance(error, _UsageError):
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "tierbreak"
-        complain(f"{error.format_message()}\nTry '{where} --help'.")
+        if message := _message(error):  # without arguments typer has printed the help by itself
+            complain(f"{message}\nTry '{where} --help'.")
         return 2
     if os.environ.get(DEBUG):
         import traceback
@@ -114,6 +119,10 @@ def _other(error: BaseException) -> int:
         f"This is a fault in tierbreak, not in your input. Set {DEBUG}=1 and run again to see where."
     )
     return 1
+
+
+def _message(error: Any) -> str:
+    return str(error.format_message())
 
 
 def _pipe_closed() -> int:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 
@@ -170,7 +170,7 @@ def _broken_apart(decided: pl.DataFrame, chunk: Chunk) -> pl.DataFrame:
     if not len(chunk.broken):
         return decided
     broken = pl.int_range(pl.len()).is_in(chunk.broken.implode())
-    blank = {**dict.fromkeys(DECISION, None), "reason": BROKEN, "candidates": []}
+    blank: dict[str, Any] = {**dict.fromkeys(DECISION, None), "reason": BROKEN, "candidates": []}
     return decided.with_columns(
         pl.when(broken).then(pl.lit(blank[name], dtype=kind)).otherwise(pl.col(name)).alias(name)
         for name, kind in DECISION.items()
@@ -237,7 +237,8 @@ class Verdicts:
         import polars as pl
 
         self._sink.write(verdicts.with_columns(pl.col("case").cast(pl.UInt64) + self._cases))
-        self._cases += (verdicts["case"].max() or -1) + 1
+        if verdicts.height:
+            self._cases += int(verdicts["case"].to_numpy().max()) + 1
 
     def __enter__(self) -> Self:
         self._sink.__enter__()

@@ -111,7 +111,7 @@ def _lines(explanation: Explanation) -> list[str]:
     """The explanation as plain text."""
     verdicts = aligned(_verdicts(explanation), indent="  ") if explanation.verdicts else ["  none"]
     return [
-        *aligned(_facts(explanation)),
+        *(line.rstrip() for line in aligned(_facts(explanation))),
         "verdicts",
         *(line.rstrip() for line in verdicts),
         "fingerprints",

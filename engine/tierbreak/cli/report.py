@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tierbreak.cli.output import aligned, cut
 from tierbreak.files.guards import unreadable_lines
+from tierbreak.files.streams import NOT_UTF8
 from tierbreak.summary import ABSTAINED, Summary
 from tierbreak.tables import TIERS
 
@@ -34,6 +35,8 @@ def summary_lines(summary: Summary, source: Source, guards: Guards, engine: Engi
         lines += [f"  {row}: {cut(row.text, 60)}" for row in source.broken.first]
         if source.broken.total > len(source.broken.first):
             lines.append(f"  and {source.broken.total - len(source.broken.first):,} more")
+        if any(row.why == NOT_UTF8 for row in source.broken.first):
+            lines.append("  a file from a spreadsheet may be CP1252: `iconv -f CP1252 -t UTF-8` makes it UTF-8")
     if summary.silenced:
         first = dict(summary.silenced.most_common(SHOWN))
         more = f" and {len(summary.silenced) - SHOWN} more" if len(summary.silenced) > SHOWN else ""

@@ -11,7 +11,6 @@ in `Chunk.broken`, and reported with its line in `Source.broken`. An output file
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 
 from tierbreak.files.broken import BrokenRow, BrokenRows
@@ -46,7 +45,7 @@ def open_source(name: str | Path, format: str | None = None, *, chunk_rows: int 
     try:
         source = _opened(stream, shown, chosen, size, chunk_rows)
     except BaseException:
-        if stream is not sys.stdin.buffer:
+        if name != "-":
             stream.close()
         raise
     if guessed:
@@ -56,7 +55,7 @@ def open_source(name: str | Path, format: str | None = None, *, chunk_rows: int 
 
 def _opened(stream: io.BufferedReader, name: str, format: str, size: int | None, chunk_rows: int) -> Source:
     if format == "parquet":
-        if isinstance(stream.raw, io.FileIO) and stream is not sys.stdin.buffer:
+        if isinstance(stream.raw, io.FileIO) and stream.fileno() != 0:
             stream.close()
             return Parquet(name, stream=None, chunk_rows=chunk_rows)
         return Parquet(name, stream=stream, chunk_rows=chunk_rows)

@@ -50,7 +50,7 @@ class Dialect:
         Unquoted empty fields are None, quoted ones ''. Raises ValueError saying why where `text` begins no record.
 
         >>> Dialect(",").split('a,"b ""x"",\\nc",,""\\nnext')
-        (['a', 'b "x",\\nc', None, ''], 17)
+        (['a', 'b "x",\\nc', None, ''], 18)
         """
         cells: Cells = []
         at = 0
@@ -58,7 +58,9 @@ class Dialect:
             if text.startswith('"', at):
                 match = self._quoted.match(text, at)
                 if match is None:
-                    raise ValueError(UNQUOTED if _CLOSED.match(text, at) else UNCLOSED)
+                    closed = _CLOSED.match(text, at)
+                    # A quote that closes lines further down is far more likely to open a field there.
+                    raise ValueError(UNQUOTED if closed and "\n" not in closed[0] else UNCLOSED)
                 cells.append(match[1].replace('""', '"'))
                 at = match.end()
                 if text.startswith("\r", at) and text[at + 1 : at + 2] in ("\n", ""):
@@ -164,13 +166,13 @@ class Delimited(Source):
             cells, used, why = self._careful(window.decode())
             more_may_come = not self._blocks.at_end and last == len(ends) - 1 and last < i + QUOTED_LINES - 1
             if why == UNCLOSED and more_may_come and len(window) < QUOTED_BYTES:
-                self._blocks.carry(b"".join(raw.splitlines(keepends=True)[i:]) if bad else block[starts[i] :])
+                self._blocks.carry(b"\n".join(raw.split(b"\n")[i:]) if bad else block[starts[i] :])
                 break
             why = why or (NOT_UTF8 if _between(not_utf8, i, i + used) else "")
             if why:
-                line = self._report(i, why, block[starts[i] : ends[i]], first_line)
+                whole = self._report(i, why, block[starts[i] : ends[i]], first_line)
                 broken.append(rows)
-                cells = cells or [line if column == self.raw_into else None for column in self.columns]
+                cells = cells or [whole if column == self.raw_into else None for column in self.columns]
             pieces.append(_joined(cells, self._dialect.separator))
             rows += 1
             done = i + used

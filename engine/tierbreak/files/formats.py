@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tierbreak.errors import InputError
 from tierbreak.files.columns import looks_like_descriptor
+from tierbreak.files.streams import PARQUET
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines")
 
@@ -43,7 +44,7 @@ def by_content(head: bytes) -> str:
     >>> by_content(b'{"descriptor": "NETFLIX.COM"}'), by_content(b"Date;Memo\\n"), by_content(b"NETFLIX.COM\\n")
     ('jsonl', 'csv', 'lines')
     """
-    if head.startswith(b"PAR1"):
+    if head.startswith(PARQUET):
         return "parquet"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return "jsonl"

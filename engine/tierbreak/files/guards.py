@@ -114,18 +114,18 @@ def amounts(cells: pl.Series, *, debits: Debits = "negative") -> pl.Series:
     if not left.any():
         return plain
     tidy = text.str.to_uppercase().str.replace_all(r"[\s\u00a0\u202f'’]", "").str.replace_all("[−–]", "-")
-    sign = r"^(?:[A-Z]{3}|[$€£¥]|US\$)?"
-    body = tidy.str.extract(r"^\(?[-+]?" + sign[1:] + r"([-+]?[\d.,]+)(?:[A-Z]{3}|[$€£¥])?\)?-?(?:CR|DR)?$", 1)
-    body = body.str.replace(r"^[-+]", "")
+    code, mark = "(?:[A-Z]{3}|US\\$|[$€£¥])?", "[-+(]?"
+    body = tidy.str.extract(rf"^{mark}{code}{mark}([\d.,]+){code}\)?-?(?:CR|DR)?$", 1)
+    one_sign = (tidy.str.count_matches(r"[-+(]") <= 1) & (tidy.str.contains(r"\(") == tidy.str.contains(r"\)"))
     us = body.str.contains(r"^(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?$")
     eu = body.str.contains(r"^(?:\d{1,3}(?:\.\d{3})+|\d+),\d{1,2}$")
     outgoing, incoming = tidy.str.ends_with("DR"), tidy.str.ends_with("CR")
-    minus = tidy.str.contains(r"^[^\d]*[-(]|-$|-(?:CR|DR)$")
+    minus = tidy.str.contains("[-(]")
     marked_minus = outgoing if debits == "negative" else incoming
     number = (
-        pl.when(us)
+        pl.when(us & one_sign)
         .then(body.str.replace_all(",", ""))
-        .when(eu)
+        .when(eu & one_sign)
         .then(body.str.replace_all(r"\.", "").str.replace(",", "."))
         .cast(pl.Float64, strict=False)
     )
@@ -193,6 +193,6 @@ def _finite(numbers: pl.Series) -> pl.Series:
 def unreadable_lines(counts: Mapping[str, int], columns: Columns) -> list[str]:
     """One sentence for each part some of whose cells could not be read."""
     return [
-        f"{count} cells of {columns.names[part]!r} hold no {part} and count as missing"
+        f"cells of {columns.names[part]!r} that hold no {part} and count as missing: {count:,}"
         for part, count in counts.items()
     ]

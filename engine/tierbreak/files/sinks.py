@@ -54,6 +54,8 @@ class _Standard:
     name = "standard output"
 
     def open(self) -> BinaryIO:
+        if sys.stdout is None:
+            raise InputError("standard output is closed; name a file with -o")
         return cast(BinaryIO, sys.stdout.buffer)
 
     def commit(self) -> None:
@@ -162,6 +164,12 @@ class Sink:
     def _write(self, rows: pl.DataFrame, objects: pl.Series | None, added: Sequence[str]) -> None:
         raise NotImplementedError
 
+    def _put(self, data: bytes | memoryview) -> None:
+        """Write all of `data`: unbuffered standard output (PYTHONUNBUFFERED) may take a part of it and say nothing."""
+        view = memoryview(data)
+        while view:
+            view = view[self._stream.write(view) :]
+
     def _finish(self) -> None:
         """Write what is still held back."""
 
@@ -201,7 +209,7 @@ class DelimitedSink(Sink):
         buffer = io.BytesIO()
         flat.write_csv(buffer, separator=self._separator, include_header=self._header)
         self._header = False
-        self._stream.write(buffer.getbuffer())
+        self._put(buffer.getbuffer())
 
 
 class JsonLinesSink(Sink):
@@ -212,14 +220,14 @@ class JsonLinesSink(Sink):
         if objects is None:
             buffer = io.BytesIO()
             rows.write_ndjson(buffer)
-            self._stream.write(buffer.getbuffer())
+            self._put(buffer.getbuffer())
         elif rows.height:
             whole = rows.select(pl.struct(pl.all()).struct.json_encode()).to_series()
             tail = rows.select(pl.struct(*added).struct.json_encode()).to_series().str.slice(1)
             head = objects.str.strip_chars().str.head(-1).str.strip_chars_end()
             comma = head.str.ends_with("{").replace_strict({True: "", False: ","}, return_dtype=pl.String)
             lines = (head + comma + tail).fill_null(whole)
-            self._stream.write(("\n".join(lines) + "\n").encode())
+            self._put(("\n".join(lines) + "\n").encode())
 
 
 class ParquetSink(Sink):
@@ -252,13 +260,16 @@ class ParquetSink(Sink):
 
     def _finish(self) -> None:
         if not self._parts:
-            self._taken().write_parquet(self._stream)
+            buffer = io.BytesIO()
+            self._taken().write_parquet(buffer)
+            self._put(buffer.getbuffer())
             return
         merged = self._parts[0].with_name("merged.parquet")
         rest = [self._taken().lazy()] if self._held else []
         pl.concat([*map(pl.scan_parquet, self._parts), *rest]).sink_parquet(merged)
         with merged.open("rb") as whole:
-            shutil.copyfileobj(whole, self._stream, 8 * 1024 * 1024)
+            while data := whole.read(8 * 1024 * 1024):
+                self._put(data)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
@@ -272,7 +283,8 @@ def _flat(column: pl.Series, name: str) -> pl.Series:
     """A column that CSV can hold."""
     kind = column.dtype
     if isinstance(kind, pl.List) and not kind.inner.is_nested() and kind.inner != pl.Binary:
-        return column.cast(pl.List(pl.String)).list.join("|", ignore_nulls=True)
+        joined = column.cast(pl.List(pl.String)).list.join("|", ignore_nulls=True)
+        return pl.select(pl.when(column.list.len() > 0).then(joined)).to_series().alias(column.name)
     if isinstance(kind, pl.Struct):
         return column.struct.json_encode()
     if kind.is_nested() or kind in (pl.Binary, pl.Object):

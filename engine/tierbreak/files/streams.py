@@ -11,7 +11,7 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -27,6 +27,9 @@ NOT_UTF8, NUL = "bytes that are not UTF-8", "a NUL character"
 
 _SURROGATE = re.compile("[\udc80-\udcff]")
 
+#: The magic of Parquet and the first byte of the page header behind it: a descriptor may begin with PAR1 too.
+PARQUET = b"PAR1\x15"
+
 #: What a file that is no text begins with, and what to do about it.
 _FOREIGN = {
     b"\xff\xfe": "is UTF-16 text; save it as UTF-8 (`iconv -f UTF-16 -t UTF-8`)",
@@ -34,12 +37,15 @@ _FOREIGN = {
     b"PK\x03\x04": "is a zip archive or an Excel workbook; export the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook; export the sheet as CSV",
     b"%PDF": "is a PDF; export the statement as CSV",
+    PARQUET: "is Parquet; say --format parquet",
 }
 
 
 def open_bytes(name: str) -> io.BufferedReader:
     """Open `name` ('-' is standard input) for reading, unpacked where it is gzip. Raises InputError."""
     if name == "-":
+        if sys.stdin is None:
+            raise InputError("standard input is closed; name a file")
         stream = cast(io.BufferedReader, sys.stdin.buffer)
     else:
         path = Path(name)
@@ -52,7 +58,9 @@ def open_bytes(name: str) -> io.BufferedReader:
         except OSError as error:
             raise InputError(f"{name}: cannot be read: {error.strerror}") from None
     if stream.peek(2)[:2] == b"\x1f\x8b":
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)), 1024 * 1024)
+        packed = gzip.GzipFile(fileobj=stream)
+        packed.myfileobj = stream  # type: ignore[assignment]  # closed with it
+        return io.BufferedReader(cast(io.RawIOBase, packed), 1024 * 1024)
     return stream
 
 
@@ -61,9 +69,8 @@ def refuse_foreign(head: bytes, name: str) -> None:
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
             raise InputError(f"{name}: {what}")
-    if head.startswith(b"PAR1"):
-        raise InputError(f"{name}: is Parquet; say --format parquet")
-    if b"\r" in head and b"\n" not in head:
+    lines = head.rstrip(b"\r\n")
+    if b"\r" in lines and b"\n" not in lines:
         raise InputError(f"{name}: lines end in CR alone; rewrite them with `tr '\\r' '\\n'`")
 
 
@@ -75,16 +82,15 @@ class Blocks:
 
     >>> blocks = Blocks(io.BytesIO(b"a\\nb"), "example")
     >>> list(blocks)
-    [b'a\\nb\\n']
+    [b'a\\n', b'b\\n']
     """
 
     stream: BinaryIO
     name: str
-    block: int = BLOCK
     at_end: bool = False
     line: int = 1
     _tail: bytes = b""
-    _next_line: int = field(default=1)
+    _next_line: int = 1
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield blocks; `line` is the 1-based number of the first line of the one yielded last."""
@@ -110,7 +116,7 @@ class Blocks:
 
     def _read(self) -> bytes:
         try:
-            return self.stream.read(self.block)
+            return self.stream.read(BLOCK)
         except (OSError, EOFError, zlib.error) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise InputError(f"{self.name}: cannot be read to its end: {why}") from None

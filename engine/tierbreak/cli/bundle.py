@@ -1,0 +1,26 @@
+"""`tierbreak bundle`: rules, registry, model and policy as one folder, to deploy as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierbreak.cli import options
+
+
+def bundle(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
+    rules: options.RulesOption = None,
+    model: options.ModelOption = None,
+    no_model: options.NoModelOption = False,
+) -> None:
+    """Write what the engine decides with to one folder, with a manifest of fingerprints.
+
+    Everything passes its gate first. `Engine.load(OUT)`, or its tar, refuses a bundle of which a part has changed.
+    """
+    chosen = {"overlay": None, "cache": None, "no_cache": True, "settings": {}}
+    with options.load(rules=rules, model=model, no_model=no_model, **chosen) as engine:
+        engine.parts.bundle.pack(out, engine.fingerprints)
+        print(f"{out}: {engine.fingerprint[:16]}")

@@ -1,0 +1,37 @@
+"""`tierbreak rules`: does the rulebook load, and does every example come out as its file says?"""
+
+from __future__ import annotations
+
+import typer
+
+from tierbreak.cli import options
+
+app = typer.Typer(help="Work on the rulebook.", no_args_is_help=True)
+
+
+@app.callback()
+def _common() -> None:
+    """Work on the rulebook."""
+
+
+@app.command()
+def check(rules: options.RulesOption = None, overlay: options.OverlayOption = None) -> None:
+    """Load every rule and decide every example with the whole rulebook, arbitration included.
+
+    Prints each fault with its place, what was found, what was expected and what to do; exit code 3 if there is one.
+    """
+    from tierbreak.cli.output import say
+    from tierbreak.errors import RulebookError
+    from tierbreak.lint import examples
+
+    chosen = {"model": None, "no_model": True, "cache": None, "no_cache": True, "settings": {}}
+    with options.load(rules=rules, overlay=overlay, **chosen) as engine:
+        faults = examples(engine)
+        for notice in engine.notices:
+            say(f"notice: {notice}")
+        if faults:
+            raise RulebookError(f"{len(faults)} examples do not come out as their rule files say", faults)
+        book = engine.parts.book.rules
+        count = sum(len(rule.examples) + len(rule.counterexamples) for rule in book)
+        brands = len({rule.brand for rule in book})
+        print(f"{len(book)} rules for {brands} brands, {count} examples: no fault")
