@@ -21,6 +21,7 @@ from tierbreak.arbitration import (
     kind_names,
     settle,
     stand,
+    unsettled,
 )
 from tierbreak.tables import TIERS, TOP_K
 
@@ -28,9 +29,10 @@ from tierbreak.tables import TIERS, TOP_K
 PARENT = np.array([-1, 0, -1, -1, 0])
 DEPTH = np.array([0, 1, 0, 0, 1])
 # Rules: 0 and 1 name uber, 2 uber-eats, 3 taxi, 4 bakery, 5 a shadow bakery, 6 denies uber, 7 uber-one.
-BRAND = np.array([0, 0, 1, 2, 3, 3, 0, 4])
-DECIDES = np.array([True, True, True, True, True, False, True, True])
-DENY = np.array([False] * 6 + [True, False])
+# 8 denies every brand.
+BRAND = np.array([0, 0, 1, 2, 3, 3, 0, 4, -1])
+DECIDES = np.array([True, True, True, True, True, False, True, True, True])
+DENY = np.array([False] * 6 + [True, False, True])
 BOOK = Precedence(BRAND, DECIDES, DENY, np.array([[0, 3]]), PARENT, DEPTH)  # uber's first rule outranks taxi
 
 
@@ -165,6 +167,18 @@ def test_deny_takes_its_brand_out_for_every_tier():
     assert kinds(out) == ["denied", "denied", "denied"]
 
 
+def test_a_text_that_is_no_merchants_is_closed():
+    """Rules name bakery and the text is denied to every brand: nobody answers, and the model is not heard."""
+    standing = stand(matches((0, 4), (0, 8), (1, 8), (2, 4)), 3, BOOK)
+    settled = settle(standing, spans(), BOOK)
+    assert unsettled(settled).tolist() == [False, False, False]
+    out = decide(settled, ranked((0, "model", [(2, 1.0)]), (1, "model", [(2, 1.0)])), standing.vetoed, 0.5)
+    assert out.brand.tolist() == [-1, -1, 3]
+    assert out.rule.tolist() == [8, 8, 4]
+    assert reasons(out) == ["not-a-merchant", "not-a-merchant", None]
+    assert kinds(out) == ["denied", None, None]
+
+
 def test_the_next_tier_decides_what_rules_left_open():
     """Cases: 0 contested, model sure; 1 contested, unsure; 2 no rule, sure; 3 unsure; 4 nothing it names is live."""
     contest = [(0, 0), (0, 4), (1, 0), (1, 4)]
@@ -194,7 +208,7 @@ def test_a_later_tier_never_overturns_rules():
     assert out.tier.tolist() == [0]
 
 
-ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 7)), max_size=40, unique=True)
+ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 8)), max_size=40, unique=True)
 
 
 @given(rows=ROWS, seed=st.randoms(use_true_random=False))
@@ -222,7 +236,7 @@ def test_a_collision_is_never_silent(rows):
     out = rules_only(matches(*rows), 10)
     for case in range(10):
         named = {int(BRAND[rule]) for at, rule in rows if at == case and DECIDES[rule] and not DENY[rule]}
-        denied = any(at == case and DENY[rule] for at, rule in rows) and 0 in named
+        denied = ((case, 6) in rows and 0 in named) or ((case, 8) in rows and bool(named))
         assert (out.kinds[case] > 0) == (len(named) > 1 or denied), f"case {case}: {named}"
 
 

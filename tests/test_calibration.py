@@ -34,6 +34,11 @@ def test_temperature_sharpens():
     assert got.tolist() == [[pytest.approx(4 / 6, abs=1e-6), pytest.approx(1 / 6, abs=1e-6)]]
 
 
+def test_a_threshold_of_one_silences_the_model():
+    _, confidence = rank(Policy(0.01, 0.0, 1.0), i32([3]), f32([1e4]))
+    assert confidence[0, 0] < 1.0
+
+
 def test_large_scores_do_not_overflow():
     assert confidences(f32([1e4, -1e4]), 0.01, 0.0).tolist() == [[1.0, 0.0]]
 
@@ -71,7 +76,7 @@ def test_rank_leaves_its_input_alone():
     assert given_scores.tolist() == f32([0.1, 0.9]).tolist()
 
 
-EVIDENCE = st.integers(1, 40).flatmap(
+EVIDENCE = st.integers(1, 20).flatmap(
     lambda n: st.tuples(
         st.lists(st.lists(st.integers(-1, 5), min_size=8, max_size=8), min_size=n, max_size=n),
         st.lists(st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8), min_size=n, max_size=n),
@@ -110,37 +115,40 @@ def split(right, wrong, no_brand):
     return np.array(brands, np.int32)[:, None], np.array(scores, np.float32)[:, None], np.array(truth, np.int32)
 
 
+def answered(brands, scores, truth):
+    """Which keys the policy fitted on them answers."""
+    policy = fit(brands, scores, truth)
+    return (rank(policy, brands, scores)[1][:, 0] >= policy.threshold).tolist()
+
+
 def test_threshold_keeps_the_wrong_ones_out():
     """60 right, 10 wrong: with the wrong ones 60 of 70 would be right, so the threshold stands above them."""
-    brands, scores, truth = split(right=60, wrong=10, no_brand=100)
-    policy = fit(brands, scores, truth)
-    answered = rank(policy, brands, scores)[1][:, 0] >= policy.threshold
-    assert answered.tolist() == [True] * 60 + [False] * 110
+    assert answered(*split(right=60, wrong=10, no_brand=100)) == [True] * 60 + [False] * 110
 
 
 @pytest.mark.parametrize(("right", "speaks"), [(49, True), (48, False)])
 def test_few_keys_show_no_precision(right, speaks):
     """One more error than seen: 49 of 50 is 0.98, 48 of 49 is less."""
-    assert (fit(*split(right, wrong=0, no_brand=100)).threshold < 1.0) is speaks
+    assert any(answered(*split(right, wrong=0, no_brand=100))) is speaks
 
 
 @pytest.mark.parametrize(("no_brand", "speaks"), [(50, True), (49, False)])
 def test_few_keys_without_a_brand_show_no_silence(no_brand, speaks):
     """One more answer than seen, which is none: 1 of 50 is 0.02, 1 of 49 is more."""
-    assert (fit(*split(60, wrong=0, no_brand=no_brand)).threshold < 1.0) is speaks
+    assert any(answered(*split(60, wrong=0, no_brand=no_brand))) is speaks
 
 
 def test_fit_finds_the_policy_that_made_the_truth():
-    """20,000 keys whose truth is drawn from T = 0.05 and a null score of 0.6."""
+    """2,000 keys whose truth is drawn from T = 0.05 and a null score of 0.6."""
     rng = np.random.default_rng(7)
-    scores = rng.uniform(0.3, 0.9, (20_000, 2)).astype(np.float32)
-    brands = np.tile(i32(0, 1), (20_000, 1))
+    scores = rng.uniform(0.3, 0.9, (2_000, 2)).astype(np.float32)
+    brands = np.tile(i32(0, 1), (2_000, 1))
     chance = confidences(scores, 0.05, 0.6).cumsum(axis=1)
-    drawn = rng.random(20_000)
+    drawn = rng.random(2_000)
     truth = np.where(drawn < chance[:, 0], 0, np.where(drawn < chance[:, 1], 1, -1)).astype(np.int32)
     policy = fit(brands, scores, truth)
-    assert policy.temperature == pytest.approx(0.05, rel=0.05)
-    assert policy.null_score == pytest.approx(0.6, abs=0.01)
+    assert policy.temperature == pytest.approx(0.05, rel=0.15)
+    assert policy.null_score == pytest.approx(0.6, abs=0.03)
 
 
 def test_fit_of_nothing_is_an_error():
@@ -193,5 +201,5 @@ def test_a_broken_file_is_an_error_that_names_it(tmp_path, content):
 
 
 def test_a_policy_out_of_range_cannot_be_made():
-    with pytest.raises(ValueError, match="threshold: expected a number between 0 and 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"threshold: expected a number between 0 and 1, got 1\.5"):
         Policy(1.0, 0.0, 1.5)

@@ -371,7 +371,7 @@ def test_bytes_are_refused_where_text_is_written(tmp_path, name):
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet", "out.csv.gz"])
 @pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, MemoryError])
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, name, error):
-    monkeypatch.setattr("tierbreak.files.sinks.PART_ROWS", 1)
+    monkeypatch.setattr("tierbreak.files.sinks.PART_ROWS", 0)
     out = tmp_path / name
     out.write_text("as it was")
 
@@ -409,7 +409,7 @@ def test_places_that_cannot_be_written_are_refused_at_once(tmp_path):
     for name, text in (
         (tmp_path, "is a folder; name a file in it"),
         (tmp_path / "no" / "out.csv", f"there is no folder {str(tmp_path / 'no')!r}; make it first"),
-        (tmp_path / "in.csv", "is also an input; write to another file"),
+        (tmp_path / "in.csv", "is read or written by this command already; write to another file"),
         (tmp_path / "out.txt", "plain lines can hold no decision; write csv, tsv, jsonl or parquet"),
         (tmp_path / "out", "the name says no format; end it in .csv, .tsv, .jsonl or .parquet, or say which"),
     ):
@@ -538,6 +538,19 @@ def test_descriptors_of_other_text_types_are_read(cells):
     guards = Guards(Columns({"descriptor": "memo"}, ()))
     rows = guards.rows(Chunk(pl.DataFrame({"memo": cells}), pl.Series("broken", [], dtype=pl.UInt32)))
     assert rows["descriptor"].to_list() == ["A"]
+
+
+def test_descriptors_in_bytes_that_are_no_text_are_counted():
+    guards = Guards(Columns({"descriptor": "memo"}, ()))
+    assert guards.rows(chunk_of(memo=[b"A", b"\xff"]))["descriptor"].to_list() == ["A", None]
+    assert guards.unreadable == {"descriptor": 1}
+
+
+@pytest.mark.parametrize("cells", [[[1]], [{"a": 1}], [b"\xff"], [None]])
+def test_guards_on_columns_of_odd_types_are_missing_and_no_crash(cells):
+    parts = dict.fromkeys(("amount", "date", "mcc", "country", "weight"), "odd")
+    rows = Guards(Columns({"descriptor": "memo", **parts}, ())).rows(chunk_of(memo=["A"], odd=cells))
+    assert [rows[part][0] for part in ("amount", "date", "mcc", "weight")] == [None] * 4
 
 
 def test_numbers_are_no_descriptors():

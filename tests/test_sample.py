@@ -16,8 +16,8 @@ SAMPLE = Path(__file__).with_name("sample.tsv")
 
 @pytest.fixture(scope="module")
 def decided(state):
-    rows = pl.read_csv(SAMPLE, separator="\t", quote_char=None, schema_overrides={"brand": pl.String})
-    rows = rows.select("descriptor", "format", truth=pl.col("brand").fill_null(""))
+    rows = pl.read_csv(SAMPLE, separator="\t", quote_char=None, schema_overrides={"truth": pl.String})
+    rows = rows.select("descriptor", "format", truth=pl.col("truth").fill_null(""))
     with Engine.load(cache=None, settings=Settings(state=state)) as engine:
         registry = engine.parts.registry
         unknown = sorted(set(rows["truth"].to_list()) - {"", *registry.ids})

@@ -1,20 +1,24 @@
 """The tierbreak engine: bank-statement descriptors into brands, every answer explained."""
 
-from tierbreak.decisions import Decision, Explanation
-from tierbreak.engine import DEFAULT, SHIPPED, Engine, Result
-from tierbreak.errors import (
-    BatchError,
-    BundleError,
-    CacheError,
-    Fault,
-    InputError,
-    ModelError,
-    RegistryError,
-    RulebookError,
-    SettingsError,
-    TierbreakError,
-)
-from tierbreak.settings import Settings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tierbreak.decisions import Decision, Explanation
+    from tierbreak.engine import DEFAULT, SHIPPED, Engine, Result
+    from tierbreak.errors import (
+        BatchError,
+        BundleError,
+        CacheError,
+        Fault,
+        InputError,
+        ModelError,
+        RegistryError,
+        RulebookError,
+        SettingsError,
+        TierbreakError,
+    )
+    from tierbreak.settings import Settings
 
 __all__ = [
     "DEFAULT",
@@ -35,3 +39,22 @@ __all__ = [
     "SettingsError",
     "TierbreakError",
 ]
+
+#: Where each public name that is not an error lives. Loaded when first asked for: `tierbreak --help` needs no polars.
+_HOMES = {
+    "DEFAULT": "engine",
+    "SHIPPED": "engine",
+    "Decision": "decisions",
+    "Engine": "engine",
+    "Explanation": "decisions",
+    "Result": "engine",
+    "Settings": "settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'tierbreak' has no attribute {name!r}")
+    value = getattr(import_module(f"tierbreak.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value

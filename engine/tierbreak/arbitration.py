@@ -4,7 +4,8 @@ The order in which the matches of one case are weighed:
 
 1. dropped     an `unless` matched, a guard failed, the date lies outside: the engine says so beside the match
 2. status      `shadow` is recorded and never decides
-   deny        a deny rule that matches takes its brand out, for every tier
+   deny        a deny rule that matches takes its brand out, for every tier; one for every brand closes the
+               case: it is no merchant's text, and no later tier is asked
 3. outranks    for each edge A over B with both there, B goes; all edges at once, never transitive
 4. span        a rule yields if every occurrence of its match lies inside, and is shorter than, an occurrence of
                one other rule's match; asked only where two brands are still named
@@ -51,7 +52,7 @@ RANKED = pl.Schema(
 class Precedence:
     """What arbitration knows of rules and brands: arrays by rule index (r) and brand index (b).
 
-    brand     int32 [r]    the rule's brand, redirects followed
+    brand     int32 [r]    the rule's brand, redirects followed; -1 for a deny rule that stands for every brand
     decides   bool [r]     status active or retiring
     deny      bool [r]
     edges     int32 [e, 2] edges[i, 0] outranks edges[i, 1]
@@ -82,6 +83,7 @@ class Standing:
 
     kinds      uint8 [cases]  collision kinds on record, a bit each
     vetoed     int64 [v]      case << 32 | brand for every brand a deny rule took out of a case
+    closed     int64 [cases]  the deny rule that took every brand out of a case, -1 where none did
     doubtful   bool [m]       standing matches of cases that name two brands: their spans are needed
     """
 
@@ -92,6 +94,7 @@ class Standing:
     outcome: np.ndarray
     kinds: np.ndarray
     vetoed: np.ndarray
+    closed: np.ndarray
     doubtful: np.ndarray
 
 
@@ -99,7 +102,7 @@ class Standing:
 class Decisions:
     """One decision a case, as arrays of length `cases`; -1 is "none".
 
-    brand, tier, rule, match   int32
+    brand, tier, rule          int32
     confidence                 float32, NaN where none
     kinds                      uint8, a bit each in the order of KINDS
     reason                     int8, a position in REASONS
@@ -112,7 +115,6 @@ class Decisions:
     brand: np.ndarray
     tier: np.ndarray
     rule: np.ndarray
-    match: np.ndarray
     confidence: np.ndarray
     kinds: np.ndarray
     reason: np.ndarray
@@ -123,8 +125,8 @@ class Decisions:
 
 
 #: Why the engine abstains.
-REASONS = ("contested", "denied", "below-threshold", "no-known-brand", "no-match")
-_R_CONTESTED, _R_DENIED, _R_BELOW, _R_UNKNOWN, _R_NO_MATCH = range(len(REASONS))
+REASONS = ("contested", "denied", "below-threshold", "no-known-brand", "no-match", "not-a-merchant")
+_R_CONTESTED, _R_DENIED, _R_BELOW, _R_UNKNOWN, _R_NO_MATCH, _R_NO_MERCHANT = range(len(REASONS))
 
 
 def stand(matches: pl.DataFrame, cases: int, book: Precedence) -> Standing:
@@ -141,9 +143,13 @@ def stand(matches: pl.DataFrame, cases: int, book: Precedence) -> Standing:
 
     outcome[(outcome == STANDS) & ~book.decides[rule]] = SHADOW
     outcome[(outcome == STANDS) & book.deny[rule]] = VETO
-    vetoed = np.unique((case << 32 | brand)[outcome == VETO])
-    if len(vetoed):
-        denied = (outcome == STANDS) & np.isin(case << 32 | brand, vetoed)
+    veto = np.flatnonzero(outcome == VETO)
+    vetoed = np.unique((case << 32 | brand)[veto[brand[veto] >= 0]])
+    closed = np.full(cases, -1, dtype=np.int64)
+    every = veto[brand[veto] < 0][::-1]  # so that the first rule of a case is the one that is named
+    closed[case[every]] = rule[every]
+    if len(veto):
+        denied = (outcome == STANDS) & (np.isin(case << 32 | brand, vetoed) | (closed[case] >= 0))
         outcome[denied] = DENIED
         kinds[case[denied]] |= _DENIED
 
@@ -154,7 +160,7 @@ def stand(matches: pl.DataFrame, cases: int, book: Precedence) -> Standing:
     live = np.flatnonzero(outcome == STANDS)
     doubtful = np.zeros(len(case), dtype=bool)
     doubtful[live[_crowded(case[live], brand[live])]] = True
-    return Standing(case, rule, matches["match"].to_numpy()[order], brand, outcome, kinds, vetoed, doubtful)
+    return Standing(case, rule, matches["match"].to_numpy()[order], brand, outcome, kinds, vetoed, closed, doubtful)
 
 
 def _crowded(case: np.ndarray, what: np.ndarray) -> np.ndarray:
@@ -203,13 +209,15 @@ def settle(standing: Standing, spans: pl.DataFrame, book: Precedence) -> Decisio
     reason = np.full(cases, _R_NO_MATCH, dtype=np.int8)
     reason[kinds & _DENIED > 0] = _R_DENIED
     reason[kinds & _CONTESTED > 0] = _R_CONTESTED
-    decided, tier, by_rule, match = (np.full(cases, -1, dtype=np.int32) for _ in range(4))
+    decided, tier, by_rule = (np.full(cases, -1, dtype=np.int32) for _ in range(3))
     top = np.full((cases, TOP_K), -1, dtype=np.int32)
     live = np.flatnonzero((outcome == STANDS) & (kinds[case] & _CONTESTED == 0))
     first = live[_first(case[live])]
     winner = case[first]
-    decided[winner], by_rule[winner], match[winner] = brand[first], rule[first], standing.match[first]
+    decided[winner], by_rule[winner] = brand[first], rule[first]
     tier[winner], top[winner, 0], reason[winner] = 0, brand[first], -1
+    nobody = np.flatnonzero(standing.closed >= 0)
+    by_rule[nobody], reason[nobody] = standing.closed[nobody], _R_NO_MERCHANT
 
     named: dict[int, list[int]] = {}
     for at in np.flatnonzero((kinds[case] > 0) & np.isin(outcome, (STANDS, OUTRANKED, SPAN, FAMILY, DENIED))):
@@ -217,7 +225,7 @@ def settle(standing: Standing, spans: pl.DataFrame, book: Precedence) -> Decisio
         if brand[at] not in brands:
             brands.append(int(brand[at]))
     confidence = np.full(cases, np.nan, dtype=np.float32)
-    return Decisions(decided, tier, by_rule, match, confidence, kinds, reason, named, open_rules, top, outcome)
+    return Decisions(decided, tier, by_rule, confidence, kinds, reason, named, open_rules, top, outcome)
 
 
 def _first(case: np.ndarray) -> np.ndarray:
@@ -293,7 +301,7 @@ def decide(settled: Decisions, ranked: pl.DataFrame, vetoed: np.ndarray, thresho
     brands = ranked["brands"].to_numpy()
     confidences = ranked["confidences"].to_numpy()
     tier = ranked["tier"].to_numpy().astype(np.int32)
-    still = settled.tier[case] < 0
+    still = unsettled(settled)[case]
     case, brands, confidences, tier = case[still], brands[still], confidences[still], tier[still]
     top, confidence = brands[:, 0], confidences[:, 0]
 
@@ -315,8 +323,8 @@ def decide(settled: Decisions, ranked: pl.DataFrame, vetoed: np.ndarray, thresho
 
 
 def unsettled(settled: Decisions) -> np.ndarray:
-    """bool [cases]: the cases no tier has settled yet, the only ones the next tier needs to see."""
-    return settled.tier < 0
+    """bool [cases]: the cases that are still open, the only ones the next tier needs to see."""
+    return (settled.tier < 0) & (settled.reason != _R_NO_MERCHANT)
 
 
 def kind_names(kinds: int) -> str | None:

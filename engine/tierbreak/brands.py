@@ -53,16 +53,17 @@ class Registry:
     _index: Mapping[str, int] = dataclasses.field(repr=False)
 
     @classmethod
-    def load(cls, path: Path, overlay: Path | None = None) -> Registry:
-        """Read a registry file, and an overlay whose lines add to it or stand in for it by id.
+    def load(cls, path: Path, *overlays: Path) -> Registry:
+        """Read a registry file, and overlays whose lines add to it or stand in for it by id, the last one first.
 
-        Raises RegistryError with every fault of both files: cells, columns, ids that stand twice,
+        Raises RegistryError with every fault of all files: cells, columns, ids that stand twice,
         parents and redirects that lead nowhere or in a circle.
         """
         rows: dict[str, Row] = {}
         faults: list[Fault] = []
         whole = True
-        for file in (path, overlay) if overlay else (path,):
+        files = [path, *overlays]
+        for file in files:
             read, wrong = brandfile.read(file)
             whole = whole and (bool(read) or not wrong)
             faults += [*wrong, *_twice(read)]
@@ -72,11 +73,13 @@ class Registry:
         if whole:
             faults += [*_loose_ends(rows), *_circles(rows)]
         if faults:
-            raise RegistryError(faults=sorted(faults, key=lambda fault: (fault.path != path, fault.line, fault.column)))
-        return cls._of(rows, overlay)
+            raise RegistryError(
+                faults=sorted(faults, key=lambda fault: (files.index(fault.path), fault.line, fault.column))
+            )
+        return cls._of(rows, overlays)
 
     @classmethod
-    def _of(cls, rows: Mapping[str, Row], overlay: Path | None) -> Registry:
+    def _of(cls, rows: Mapping[str, Row], overlays: Sequence[Path]) -> Registry:
         index = {id: at for at, id in enumerate(rows)}
         brands = tuple(row.brand for row in rows.values() if row.brand)
         ends = [index[_end(rows, id)] for id in rows]
@@ -89,7 +92,7 @@ class Registry:
             above = np.where(above >= 0, parent[above], -1).astype(np.int32)
         live = np.array(
             [
-                brand.status == "active" or (brand.status == "proposed" and row.path == overlay)
+                brand.status == "active" or (brand.status == "proposed" and row.path in overlays)
                 for brand, row in zip(brands, rows.values(), strict=True)
             ],
             dtype=bool,
@@ -138,7 +141,8 @@ def _end(rows: Mapping[str, Row], id: str) -> str:
 
 
 def _twice(rows: Sequence[Row]) -> list[Fault]:
-    faults, first = [], {}
+    faults: list[Fault] = []
+    first: dict[str, int] = {}
     for row in rows:
         id = row.cells["id"]
         if id in first:

@@ -27,6 +27,9 @@ Brands = npt.NDArray[np.int32]
 #: in the tail of an array, where `exp` may round otherwise than in its middle.
 _LANES = 8
 
+#: The largest confidence: never 1, so that a threshold of 1 silences the model whatever it says.
+_SUREST = np.nextafter(np.float32(1.0), np.float32(0.0))
+
 #: The range of temperatures and null scores that `fit` looks at. Scores are cosines.
 _TEMPERATURES = (0.003, 0.3)
 _NULL_SCORES = (0.0, 1.2)
@@ -51,7 +54,9 @@ class Policy:
     def __post_init__(self) -> None:
         wrong = _wrong_values(asdict(self))
         if wrong:
-            raise ValueError("; ".join(f"{name}: expected {expected}, got {found!r}" for name, found, expected in wrong))
+            raise ValueError(
+                "; ".join(f"{name}: expected {expected}, got {found!r}" for name, found, expected in wrong)
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -69,7 +74,9 @@ class Policy:
             raise ModelError(faults=[_fault(path, "is not an object", type(given).__name__, "a JSON object")])
         names = [field.name for field in fields(cls)]
         faults = [_fault(path, f"`{name}` is missing", "", "a number") for name in names if name not in given]
-        faults += [_fault(path, f"`{name}` is not known", name, ", ".join(names)) for name in given if name not in names]
+        faults += [
+            _fault(path, f"`{name}` is not known", name, ", ".join(names)) for name in given if name not in names
+        ]
         faults += [_fault(path, f"`{name}` is wrong", repr(found), want) for name, found, want in _wrong_values(given)]
         if faults:
             raise ModelError(faults=faults)
@@ -120,7 +127,8 @@ def rank(policy: Policy, brands: Brands, scores: Floats) -> tuple[Brands, Floats
     returns   brands int32 [n, k], confidence float32 [n, k]; behind the last one -1 and 0
 
     Labels that lead to one brand are one answer: their confidences are summed. A masked label is left out
-    before the softmax: its mass goes to nobody. Equal confidences stand in the order of the brand index.
+    before the softmax: its mass goes to nobody. Equal confidences stand in the order of the brand index. None
+    is 1: a threshold of 1 silences the model.
 
     >>> policy = Policy(temperature=0.1, null_score=0.5, threshold=0.9)
     >>> rank(policy, np.array([[4, -1, 7, 4]], dtype="int32"), np.array([[0.8, 0.8, 0.7, 0.7]], dtype="float32"))
@@ -137,12 +145,10 @@ def rank(policy: Policy, brands: Brands, scores: Floats) -> tuple[Brands, Floats
     confidence[brands < 0] = -1.0
     order = np.lexsort((brands, -confidence), axis=1)
     brands = np.take_along_axis(brands, order, axis=1)
-    return brands, np.maximum(np.take_along_axis(confidence, order, axis=1), np.float32(0.0))
+    return brands, np.clip(np.take_along_axis(confidence, order, axis=1), np.float32(0.0), _SUREST)
 
 
-def fit(
-    brands: Brands, scores: Floats, truth: Brands, precision: float = 0.98, no_brand_rate: float = 0.02
-) -> Policy:
+def fit(brands: Brands, scores: Floats, truth: Brands, precision: float = 0.98, no_brand_rate: float = 0.02) -> Policy:
     """Fit a policy on the calibration split.
 
     brands          int32 [n, k]     as for `rank`
@@ -154,9 +160,9 @@ def fit(
     Temperature and null score minimise the negative log likelihood of the truth; where the truth is not among
     the k labels, abstaining is the right answer. The search is a grid made finer five times: no randomness.
 
-    The threshold is the least one from which on upwards both bounds hold. With few keys a run of luck would pass
-    for precision, so each bound must hold with one more error than was seen: 49 right answers and no wrong one
-    are the least that shows 0.98. Where no threshold holds, it is 1.0, and the model in effect abstains.
+    The threshold is the least one at which both bounds hold. With few keys a run of luck would pass for
+    precision, so each bound must hold with one more error than was seen: 49 right answers and no wrong one are
+    the least that shows 0.98. Where no threshold holds, it is 1.0: the model abstains on everything.
 
     Raises ValueError where there are no keys.
     """
@@ -181,7 +187,7 @@ def fit(
 
 
 def _least(loss: Callable[[float, float], float], steps: int = 13, rounds: int = 5) -> tuple[float, float]:
-    """Where `loss` is least on a grid, logarithmic in the temperature, drawn closer around the best point each round."""
+    """Where `loss` is least on a grid, logarithmic in the temperature, that closes in on its best point each round."""
     (low_t, high_t), (low_n, high_n) = map(math.log, _TEMPERATURES), _NULL_SCORES
     best = (0.0, 0.0)
     for _ in range(rounds):
@@ -201,7 +207,7 @@ def _threshold(
     precision: float,
     no_brand_rate: float,
 ) -> float:
-    """The least confidence from which on upwards both bounds hold with one more error than was seen."""
+    """The least confidence at which both bounds hold with one more error than was seen."""
     order = np.argsort(-confidence, kind="stable")
     confidence, right, no_brand = confidence[order], right[order], no_brand[order]
     answered = np.arange(1, len(order) + 1)
@@ -209,11 +215,8 @@ def _threshold(
     precise = right.cumsum() >= precision * (answered + 1)
     silent = no_brand.cumsum() + 1 <= no_brand_rate * max(no_brands, 1)
     last_of_equals = np.append(confidence[1:] != confidence[:-1], True)
-    best = 1.0
-    for at in np.flatnonzero(last_of_equals & enough):
-        if not (precise[at] and silent[at]):
-            break
-        best = float(confidence[at])
+    holds = np.flatnonzero(last_of_equals & enough & precise & silent)
+    best = float(confidence[holds[-1]]) if len(holds) else 1.0
     return math.floor(best * 1e6) / 1e6
 
 

@@ -173,7 +173,7 @@ class Record:
             {
                 "case": standing.case,
                 "tier": ["rules"] * len(standing.case),
-                "brand": ids[standing.brand].tolist(),
+                "brand": [ids[index] if index >= 0 else None for index in standing.brand],
                 "confidence": [None] * len(standing.case),
                 "rule": [self.book.rules[index].id for index in standing.rule],
                 "match": standing.match,
@@ -214,6 +214,11 @@ class Record:
         out[:, 0] = np.where(decided.tier[asked] == 0, "rules settled it", reason)
         return out.reshape(-1)
 
+    def _number(self, case: int) -> int:
+        """Which pattern of the deciding rule matched."""
+        at = (self.standing.case == case) & (self.standing.rule == self.decided.rule[case])
+        return int(self.standing.match[at][0])
+
     def why(self, case: int) -> str:
         """One sentence on how a case was decided."""
         decided = self.decided
@@ -233,12 +238,15 @@ class Record:
             opening = ""
         if tier == 0:
             rule = self.book.rules[decided.rule[case]]
-            body = f"rule {rule.id}#{decided.match[case]} at {rule.place} settles it"
+            body = f"rule {rule.id}#{self._number(case)} at {rule.place} settles it"
         elif tier > 0:
             brand, confidence = self.registry.ids[decided.brand[case]], decided.confidence[case]
             body = f"tier {TIERS[tier]} names {brand} with confidence {confidence:.2f}"
         else:
-            body = f"the engine abstains, {_SAYS[REASONS[decided.reason[case]]]}"
+            body = f"the engine abstains, {_SAYS['blank' if self._blank()[case] else REASONS[decided.reason[case]]]}"
+            if decided.rule[case] >= 0:
+                rule = self.book.rules[decided.rule[case]]
+                return f"rule {rule.id}#{self._number(case)} at {rule.place} closes it: {body}"
         return opening + body + (f"; set aside: {', '.join(beaten)}" if beaten and not contest else "")
 
 
@@ -248,6 +256,8 @@ _SAYS = {
     "below-threshold": "no brand reaches the threshold",
     "no-known-brand": "nothing it could name is a live brand",
     "no-match": "no tier has anything to say",
+    "not-a-merchant": "because the text is no merchant's",
+    "blank": "because the text is blank",
 }
 
 _VERDICTS = pl.Schema(

@@ -17,7 +17,7 @@ from tierbreak.bundle import DEFAULT, Bundle, Default, fingerprint_of
 from tierbreak.cases import guarded_rules
 from tierbreak.decisions import Names
 from tierbreak.errors import CacheError
-from tierbreak.rulebook import DECIDES, Rulebook
+from tierbreak.rulebook import DECIDES, EVERY, Rulebook
 from tierbreak.settings import Settings
 from tierbreak.tiers.cache import CacheTier
 from tierbreak.tiers.rules import RulesTier
@@ -109,9 +109,9 @@ def _open_cache(
 
 
 def _precedence(book: Rulebook, registry: Registry) -> Precedence:
-    brands = np.array([registry.index(rule.brand) for rule in book.rules], dtype=np.int64)
+    brands = [-1 if rule.brand == EVERY else int(registry.redirect[registry.index(rule.brand)]) for rule in book.rules]
     return Precedence(
-        brand=registry.redirect[brands] if len(brands) else brands,
+        brand=np.array(brands, dtype=np.int64),
         decides=np.array([rule.status in DECIDES for rule in book.rules], dtype=bool),
         deny=np.array([rule.deny for rule in book.rules], dtype=bool),
         edges=book.edges,

@@ -101,6 +101,7 @@ def read(rows: pl.DataFrame) -> pl.DataFrame:
                 wrong.append(f"  {name}: cannot be read as {want}, it is {column.dtype}")
     if wrong:
         raise BatchError("rows have the wrong shape:\n" + "\n".join(wrong))
+    columns = [column.fill_nan(None) if column.dtype == pl.Float64 else column for column in columns]
     if columns[0].null_count():
         columns[0] = columns[0].fill_null("")
     return pl.DataFrame(columns)

@@ -13,6 +13,7 @@ from tierbreak.cli import options
 def bundle(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
     rules: options.RulesOption = None,
+    overlay: options.OverlayOption = None,
     model: options.ModelOption = None,
     no_model: options.NoModelOption = False,
 ) -> None:
@@ -20,7 +21,8 @@ def bundle(
 
     Everything passes its gate first. `Engine.load(OUT)`, or its tar, refuses a bundle of which a part has changed.
     """
-    chosen = {"overlay": None, "cache": None, "no_cache": True, "settings": {}}
-    with options.load(rules=rules, model=model, no_model=no_model, **chosen) as engine:
+    with options.load(
+        rules=rules, overlay=overlay, model=model, no_model=no_model, cache=None, no_cache=True, settings={}
+    ) as engine:
         engine.parts.bundle.pack(out, engine.fingerprints)
         print(f"{out}: {engine.fingerprint[:16]}")

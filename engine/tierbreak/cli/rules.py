@@ -24,8 +24,9 @@ def check(rules: options.RulesOption = None, overlay: options.OverlayOption = No
     from tierbreak.errors import RulebookError
     from tierbreak.lint import examples
 
-    chosen = {"model": None, "no_model": True, "cache": None, "no_cache": True, "settings": {}}
-    with options.load(rules=rules, overlay=overlay, **chosen) as engine:
+    with options.load(
+        rules=rules, overlay=overlay, model=None, no_model=True, cache=None, no_cache=True, settings={}
+    ) as engine:
         faults = examples(engine)
         for notice in engine.notices:
             say(f"notice: {notice}")

@@ -150,27 +150,30 @@ class Delimited(Source):
                 continue  # inside a quoted field that began further up
             if i > done:
                 pieces.append(block[starts[done] : ends[i - 1] + 1].replace(b"\r\n", b"\n"))
-                for line in _between(not_utf8, done, i):
-                    self._report(line, NOT_UTF8, block[starts[line] : ends[line]], first_line)
-                    broken.append(rows + line - done)
+                for at in _between(not_utf8, done, i):
+                    self._report(first_line + at, NOT_UTF8, block[starts[at] : ends[at]])
+                    broken.append(rows + at - done)
                 rows += i - done
             if i == len(ends):
                 break
-            last = int(np.searchsorted(ends, starts[i] + QUOTED_BYTES, side="right")) - 1
-            last = max(i, min(last, i + QUOTED_LINES - 1))
-            window = block[starts[i] : ends[last]]
-            if len(self.columns) > 1 and block[starts[i] : ends[i]] in (b"", b"\r"):
+            line = block[starts[i] : ends[i]]
+            if len(self.columns) > 1 and line in (b"", b"\r"):
                 self._blank += 1
                 done = i + 1
                 continue
-            cells, used, why = self._careful(window.decode())
-            more_may_come = not self._blocks.at_end and last == len(ends) - 1 and last < i + QUOTED_LINES - 1
-            if why == UNCLOSED and more_may_come and len(window) < QUOTED_BYTES:
-                self._blocks.carry(b"\n".join(raw.split(b"\n")[i:]) if bad else block[starts[i] :])
-                break
+            cells, used, why = self._careful(line.decode())
+            if why == UNCLOSED:
+                last = int(np.searchsorted(ends, starts[i] + QUOTED_BYTES, side="right")) - 1
+                last = max(i, min(last, i + QUOTED_LINES - 1))
+                window = block[starts[i] : ends[last]]
+                cells, used, why = self._careful(window.decode())
+                more_may_come = not self._blocks.at_end and last == len(ends) - 1 and last < i + QUOTED_LINES - 1
+                if why == UNCLOSED and more_may_come and len(window) < QUOTED_BYTES:
+                    self._blocks.carry(b"\n".join(raw.split(b"\n")[i:]) if bad else block[starts[i] :])
+                    break
             why = why or (NOT_UTF8 if _between(not_utf8, i, i + used) else "")
             if why:
-                whole = self._report(i, why, block[starts[i] : ends[i]], first_line)
+                whole = self._report(first_line + i, why, line)
                 broken.append(rows)
                 cells = cells or [whole if column == self.raw_into else None for column in self.columns]
             pieces.append(_joined(cells, self._dialect.separator))
@@ -178,9 +181,9 @@ class Delimited(Source):
             done = i + used
         return Chunk(self._parsed(pieces, rows), pl.Series("broken", broken, dtype=pl.UInt32))
 
-    def _report(self, i: int, why: str, line: bytes, first_line: int) -> str:
+    def _report(self, number: int, why: str, line: bytes) -> str:
         text = line.decode().removesuffix("\r")
-        self.broken.add(first_line + i, why, text)
+        self.broken.add(number, why, text)
         return text
 
     def _careful(self, window: str) -> tuple[Cells, int, str]:

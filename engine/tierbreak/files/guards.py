@@ -41,17 +41,16 @@ class Guards:
         parts = {part: chunk.rows[column] for part, column in self.columns.names.items()}
         out: dict[str, pl.Series] = {}
         for part, cells in parts.items():
-            if part == "descriptor":
-                out[part] = pl.select(pl.when(~broken).then(self._text(cells))).to_series()
-                continue
             read = self._read(part, cells)
             missed = int((cells.is_not_null() & read.is_null() & ~_blank(cells) & ~broken).sum())
             if missed:
                 self.unreadable[part] = self.unreadable.get(part, 0) + missed
             out[part] = read
-        return pl.DataFrame(out)
+        return pl.DataFrame(out).with_columns(descriptor=pl.when(~broken).then("descriptor"))
 
     def _read(self, part: str, cells: pl.Series) -> pl.Series:
+        if part == "descriptor":
+            return self._text(cells)
         if part in ("amount", "weight"):
             return amounts(cells, debits=self.debits)
         if part == "date":
@@ -66,7 +65,7 @@ class Guards:
         if kind in (pl.Categorical, pl.Enum, pl.Null):
             return cells.cast(pl.String)
         if kind == pl.Binary:
-            return cells.cast(pl.String, strict=False)
+            return _as_text(cells)
         raise InputError(
             f"column {self.columns.descriptor!r} holds {kind}, not text\n"
             "  fix: name the column of descriptors with --descriptor COLUMN"
@@ -108,7 +107,7 @@ def amounts(cells: pl.Series, *, debits: Debits = "negative") -> pl.Series:
     """
     if cells.dtype.is_numeric():
         return _finite(cells.cast(pl.Float64, strict=False))
-    text = cells.cast(pl.String, strict=False)
+    text = _as_text(cells)
     plain = _finite(text.cast(pl.Float64, strict=False))
     left = plain.is_null() & text.is_not_null()
     if not left.any():
@@ -143,7 +142,7 @@ def dates(cells: pl.Series, *, order: DateOrder) -> pl.Series:
         return cells
     if cells.dtype == pl.Datetime:
         return cells.dt.date()
-    text = cells.cast(pl.String, strict=False).str.strip_chars()
+    text = _as_text(cells).str.strip_chars()
     day = text.str.replace(r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/]\d{1,2}[-/]\d{2,4})[T ]\d.*$", "${1}")
     day = day.str.replace_all(r"[/]", "-")
     first = "%m-%d-" if order == "mdy" else "%d-%m-"
@@ -171,12 +170,27 @@ def codes(cells: pl.Series) -> pl.Series:
     >>> codes(pl.Series(["742", "5812.0", "shop"])).to_list()
     ['0742', '5812', None]
     """
-    text = cells.cast(pl.String, strict=False).str.strip_chars().str.replace(r"\.0$", "")
+    text = _as_text(cells).str.strip_chars().str.replace(r"\.0$", "")
     return pl.select(pl.when(text.str.contains(r"^\d{1,4}$")).then(text.str.zfill(4))).to_series()
 
 
+def _as_text(cells: pl.Series) -> pl.Series:
+    """Cells as text; bytes that are no text become null, which polars' own cast refuses."""
+    try:
+        return cells.cast(pl.String, strict=False)
+    except pl.exceptions.PolarsError:
+        return pl.Series(cells.name, [_decoded(cell) for cell in cells], dtype=pl.String)
+
+
+def _decoded(cell: object) -> str | None:
+    try:
+        return cell.decode() if isinstance(cell, bytes) else None
+    except UnicodeDecodeError:
+        return None
+
+
 def _stripped(cells: pl.Series) -> pl.Series:
-    text = cells.cast(pl.String, strict=False).str.strip_chars()
+    text = _as_text(cells).str.strip_chars()
     return pl.select(pl.when(text != "").then(text)).to_series()
 
 

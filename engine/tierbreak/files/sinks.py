@@ -28,7 +28,7 @@ def open_sink(name: str | Path, format: str | None = None, *, inputs: Iterable[s
 
     name     a file, or '-' for standard output. `.gz` packs it. A device or named pipe is written to directly.
     format   csv, tsv, jsonl or parquet; None: by the file's name
-    inputs   names of files being read meanwhile, none of which may be the output
+    inputs   names of files in use meanwhile, none of which may be the output
 
     Leaving the block moves the file to its place; leaving it by an error, Ctrl-C or a caught signal removes what was
     written and leaves a file that stood there before as it was. Raises InputError, before any work, where the place
@@ -128,11 +128,16 @@ def _place(name: str, inputs: Iterable[str]) -> _Standard:
     path = path.resolve()  # a link stays a link to what is written
     if not path.parent.is_dir():
         raise InputError(f"{name}: there is no folder {str(Path(name).parent)!r}; make it first")
-    if any(other != "-" and path.exists() and Path(other).exists() and path.samefile(other) for other in inputs):
-        raise InputError(f"{name}: is also an input; write to another file")
+    if any(other != "-" and _same(path, Path(other)) for other in inputs):
+        raise InputError(f"{name}: is read or written by this command already; write to another file")
     if path.exists() and not path.is_file():
         return _Special(name)
     return _Regular(name, path)
+
+
+def _same(one: Path, two: Path) -> bool:
+    """Whether two names are one file, there or not, hard links included."""
+    return one == two.resolve() or (one.exists() and two.exists() and one.samefile(two))
 
 
 class Sink:
@@ -177,22 +182,20 @@ class Sink:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        done = False
         try:
             if kind is None:
                 self._finish()
                 if self._packed:
                     self._stream.close()
                 self._target.commit()
+                done = True
         except BrokenPipeError:
             raise
         except OSError as fault:
-            kind = InputError
             raise InputError(f"{self.name}: cannot be written: {fault.strerror or fault}") from None
-        except BaseException:
-            kind = KeyboardInterrupt
-            raise
         finally:
-            if kind is not None:
+            if not done:
                 self._target.discard()
 
 
@@ -245,7 +248,7 @@ class ParquetSink(Sink):
     def _write(self, rows: pl.DataFrame, objects: pl.Series | None, added: Sequence[str]) -> None:
         self._held.append(rows)
         self._height += rows.height
-        if self._height >= PART_ROWS:
+        if self._height > PART_ROWS:
             if self._folder is None:
                 beside = self._target.beside.parent if isinstance(self._target, _Regular) else None
                 self._folder = Path(tempfile.mkdtemp(prefix=".tierbreak-parts.", dir=beside))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
 from tierbreak.engine import Engine
 from tierbreak.errors import Fault
-from tierbreak.rulebook import DECIDES, Example, Rule
+from tierbreak.rulebook import DECIDES, EVERY, Example, Rule
 from tierbreak.tables import GUARDED
 
 
@@ -35,7 +35,9 @@ def examples(engine: Engine) -> list[Fault]:
     registry = engine.parts.registry
     faults = []
     for (rule, kind, example), row in zip(asked, decided.iter_rows(named=True), strict=True):
-        want = None if example.expect is None else registry.ids[registry.redirect[registry.index(example.expect)]]
+        want = example.expect
+        if want not in (None, EVERY):
+            want = registry.ids[registry.redirect[registry.index(want)]]
         faults += list(_fault(rule, kind, example, want, row))
     return faults
 
@@ -51,35 +53,19 @@ def _row(example: Example) -> dict[str, Any]:
 
 
 def _fault(rule: Rule, kind: str, example: Example, want: str | None, row: dict[str, Any]) -> Iterator[Fault]:
-    got = row["brand"]
+    got, text = row["brand"], example.descriptor
     by = f" by {row['rule']}" if row["rule"] else ""
     said = f"{got}{by}" if got else f"nothing ({row['reason']}{by})"
-    place: Sequence[Any] = example.place
-    if rule.deny:
-        if kind == "examples" and got == want:
-            yield Fault(
-                "R033",
-                *place,
-                f"{rule.id}: denies {want}, and it is given",
-                example.descriptor,
-                "no such brand",
-                "widen `match`",
-            )
+    if rule.deny and kind == "examples":
+        if got is not None and want in (got, EVERY):
+            says = f"{rule.id}: denies {want}, and the answer is {said}"
+            yield example.place.fault("R033", says, text, "another answer, or none", "widen `match`")
     elif kind == "todo":
         if got == want:
-            fix = "move it to `examples`"
-            yield Fault(
-                "R032", *place, f"{rule.id}: todo is done", example.descriptor, f"a gap, but {said} settles it", fix
-            )
+            says, expected = f"{rule.id}: todo is done", f"a gap, but {said} settles it"
+            yield example.place.fault("R032", says, text, expected, "move it to `examples`")
     elif got != want:
-        what = "example" if kind == "examples" else "counterexample"
-        code = "R030" if kind == "examples" else "R031"
+        code, what = ("R030", "example") if kind == "examples" else ("R031", "counterexample")
         fix = "widen the pattern, or add `outranks` or `unless`" if want else "narrow the pattern, or add `unless`"
-        yield Fault(
-            code,
-            *place,
-            f"{rule.id}: {what} is settled as {said}",
-            example.descriptor,
-            want or "no rule settles it",
-            fix,
-        )
+        says = f"{rule.id}: {what} is settled as {said}"
+        yield example.place.fault(code, says, text, want or "no rule settles it", fix)

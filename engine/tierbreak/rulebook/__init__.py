@@ -14,9 +14,9 @@ import polars as pl
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.normalise import normalise
 from tierbreak.rulebook.reader import FileReader
-from tierbreak.rulebook.rule import DECIDES, RUNS, Example, Guard, Pattern, Place, Rule
+from tierbreak.rulebook.rule import DECIDES, EVERY, RUNS, Example, Guard, Pattern, Place, Rule
 
-__all__ = ["DECIDES", "RUNS", "Example", "Guard", "Pattern", "Place", "Rule", "Rulebook"]
+__all__ = ["DECIDES", "EVERY", "RUNS", "Example", "Guard", "Pattern", "Place", "Rule", "Rulebook"]
 
 COMMON = "common.yaml"
 
@@ -87,10 +87,8 @@ def _fold(text: str) -> str:
 
 
 def _twice(rule: Rule, first: Rule) -> Fault:
-    return Fault(
-        "R011", rule.place.path, rule.place.line, rule.place.column, f"rule id `{rule.id}` stands twice", "",
-        "ids that are unique in a folder", f"rename one; the other is at {first.place}",
-    )  # fmt: skip
+    fix = f"rename one; the other is at {first.place}"
+    return rule.place.fault("R011", f"rule id `{rule.id}` stands twice", "", "ids that are unique in a folder", fix)
 
 
 def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Fault]:
@@ -101,12 +99,11 @@ def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Faul
             if example.expect is not None:
                 named.setdefault(example.expect, example.place)
         for brand, place in named.items():
-            if brand not in brands:
-                near = difflib.get_close_matches(brand, brands, n=3)
+            if brand not in brands and brand != EVERY:
+                near = difflib.get_close_matches(brand, sorted(brands), n=3)
                 hint = f"did you mean {' or '.join(near)}?" if near else "add it to brands.csv first"
-                out.append(
-                    Fault("R012", *place, f"brand `{brand}` is not in the registry", "", "an id of brands.csv", hint)
-                )
+                says = f"brand `{brand}` is not in the registry"
+                out.append(place.fault("R012", says, "", "an id of brands.csv", hint))
     return out
 
 
@@ -122,11 +119,11 @@ def _edges(rules: Sequence[Rule]) -> tuple[np.ndarray, list[Fault]]:
                 near = difflib.get_close_matches(other, [i for i in index if i != rule.id], n=2)
                 hint = f"did you mean {' or '.join(near)}?" if near else "drop the edge"
                 says = f"outranks `{other}`, which is no other rule"
-                faults.append(Fault("R013", *rule.place, says, "", "the id of another rule", hint))
+                faults.append(rule.place.fault("R013", says, "", "the id of another rule", hint))
         below[index[rule.id]] = targets
     faults += [
-        Fault(
-            "R014", *rules[cycle[0]].place, "outranks in a circle", "", "edges that never come back",
+        rules[cycle[0]].place.fault(
+            "R014", "outranks in a circle", "", "edges that never come back",
             "drop one of " + " > ".join(rules[i].id for i in cycle),
         )
         for cycle in _cycles(below)

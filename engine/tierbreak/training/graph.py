@@ -108,7 +108,9 @@ class Int8Linear(Linear):
         zero_point = graph.constant(f"zero.{zero}", zero, "uint8")
         size = graph.add("ReduceMax", x if gelu else graph.add("Abs", x), axes=[-1], keepdims=1)
         # The floor keeps a token of zeros from dividing by zero.
-        token = graph.add("Max", graph.add("Mul", size, graph.constant(f"steps.{steps}", 1 / steps)), self._floor(graph))
+        token = graph.add(
+            "Max", graph.add("Mul", size, graph.constant(f"steps.{steps}", 1 / steps)), self._floor(graph)
+        )
         one = graph.constant("one", 1.0)
         y = graph.add(
             "MatMulIntegerToFloat",
@@ -135,12 +137,14 @@ def build(weights: Mapping[str, Array], linear: Linear, head: Array | None = Non
     head      float32 [prototypes, brands, 384], unit length: a brand's score is its best prototype's; None leaves
               the graph at the embedding
 
-    Inputs: `input_ids`, `attention_mask`, int64 [n, tokens], tokens <= MAX_TOKENS. Outputs: `labels` int64 and
+    Input: `input_ids` int64 [n, tokens], tokens <= MAX_TOKENS; the keys of a batch have one length, so that none is
+    padded and there is no attention mask. Outputs: `labels` int64 and
     `scores` float32 [n, TOP_K], best first, equal scores by label; without a head `embedding` float32 [n, 384].
     """
     graph = Graph()
-    hidden = _encode(graph, weights, linear)
-    embedding = _pool(graph, hidden)
+    shape = graph.add("Shape", "input_ids")
+    tokens = graph.add("Slice", shape, graph.ints(1), graph.ints(2))
+    embedding = _pool(graph, _encode(graph, weights, linear, shape, tokens), tokens)
     if head is None:
         graph.add("Identity", embedding, outputs=("embedding",))
         outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", HIDDEN])]
@@ -154,7 +158,7 @@ def build(weights: Mapping[str, Array], linear: Linear, head: Array | None = Non
             helper.make_tensor_value_info("labels", TensorProto.INT64, ["n", TOP_K]),
             helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", TOP_K]),
         ]
-    inputs = [helper.make_tensor_value_info(i, TensorProto.INT64, ["n", "s"]) for i in ("input_ids", "attention_mask")]
+    inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "tokens"])]
     whole = helper.make_graph(graph.nodes, "tierbreak", inputs, outputs, list(graph.constants.values()))
     # Opset 17 and IR 9: what onnxruntime 1.20, the oldest that we allow, reads.
     model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(_CONTRIB, 1)])
@@ -162,7 +166,7 @@ def build(weights: Mapping[str, Array], linear: Linear, head: Array | None = Non
     return model
 
 
-def _encode(graph: Graph, weights: Mapping[str, Array], linear: Linear) -> str:
+def _encode(graph: Graph, weights: Mapping[str, Array], linear: Linear, shape: str, tokens: str) -> str:
     """BERT's embeddings and layers -> float32 [n, tokens, 384]."""
 
     def norm(x: str, name: str) -> str:
@@ -172,8 +176,6 @@ def _encode(graph: Graph, weights: Mapping[str, Array], linear: Linear) -> str:
     def dense(x: str, name: str, gelu: bool = False) -> str:
         return linear(graph, name, x, weights[f"{name}.weight"].T, weights[f"{name}.bias"], gelu)
 
-    shape = graph.add("Shape", "input_ids")
-    tokens = graph.add("Slice", shape, graph.ints(1), graph.ints(2))
     # All tokens are of segment 0, so that its vector belongs to the position.
     places = weights["embeddings.position_embeddings.weight"][:MAX_TOKENS]
     places = graph.constant("places", places + weights["embeddings.token_type_embeddings.weight"][0])
@@ -181,22 +183,21 @@ def _encode(graph: Graph, weights: Mapping[str, Array], linear: Linear) -> str:
     words = linear.embed(graph, weights["embeddings.word_embeddings.weight"])
     x = norm(graph.add("Add", words, places), "embeddings.LayerNorm")
 
-    mask = graph.add("Cast", "attention_mask", to=TensorProto.FLOAT)
-    hide = graph.add("Mul", graph.add("Sub", mask, graph.constant("one", 1.0)), graph.constant("hide", 1e4))
-    hide = graph.add("Unsqueeze", hide, graph.ints(1, 2))
     by_head = graph.add("Concat", shape, graph.ints(HEADS, HIDDEN // HEADS), axis=0)
     whole = graph.add("Concat", shape, graph.ints(HIDDEN), axis=0)
     for layer in range(LAYERS):
         name = f"encoder.layer.{layer}"
-        context = _attend(graph, weights, linear, f"{name}.attention.self", x, hide, by_head, whole)
-        x = norm(graph.add("Add", x, dense(context, f"{name}.attention.output.dense")), f"{name}.attention.output.LayerNorm")
+        context = _attend(graph, weights, linear, f"{name}.attention.self", x, by_head, whole)
+        x = norm(
+            graph.add("Add", x, dense(context, f"{name}.attention.output.dense")), f"{name}.attention.output.LayerNorm"
+        )
         inner = graph.add("Gelu", dense(x, f"{name}.intermediate.dense"), domain=_CONTRIB)
         x = norm(graph.add("Add", x, dense(inner, f"{name}.output.dense", gelu=True)), f"{name}.output.LayerNorm")
     return x
 
 
 def _attend(
-    graph: Graph, weights: Mapping[str, Array], linear: Linear, name: str, x: str, hide: str, by_head: str, whole: str
+    graph: Graph, weights: Mapping[str, Array], linear: Linear, name: str, x: str, by_head: str, whole: str
 ) -> str:
     """Self-attention before its output layer; query, key and value are one product, so that x is quantised once."""
     # The query takes the division by the root of a head's width along.
@@ -211,13 +212,14 @@ def _attend(
         graph.add("Transpose", graph.add("Reshape", part, by_head), perm=order)
         for part, order in zip(names, orders.values(), strict=True)
     )
-    looks = graph.add("Softmax", graph.add("Add", graph.add("MatMul", query, key), hide), axis=-1)
+    looks = graph.add("Softmax", graph.add("MatMul", query, key), axis=-1)
     context = graph.add("Transpose", graph.add("MatMul", looks, value), perm=[0, 2, 1, 3])
     return graph.add("Reshape", context, whole)
 
 
-def _pool(graph: Graph, hidden: str) -> str:
+def _pool(graph: Graph, hidden: str, tokens: str) -> str:
     """Mean over the tokens, of unit length. The sum will do for the mean: only its direction is left."""
-    mask = graph.add("Unsqueeze", graph.add("Cast", "attention_mask", to=TensorProto.FLOAT), graph.ints(1))
-    total = graph.add("Squeeze", graph.add("MatMul", mask, hidden), graph.ints(1))
+    # A product with ones, not ReduceSum: that one adds up in another order when the batch is a single key.
+    ones = graph.add("Slice", graph.constant("ones", np.ones((1, MAX_TOKENS))), graph.ints(0), tokens, graph.ints(1))
+    total = graph.add("Squeeze", graph.add("MatMul", ones, hidden), graph.ints(1))
     return graph.add("Div", total, graph.add("ReduceL2", total, axes=[-1], keepdims=1))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import tokenizers
 
 #: Tokens in a batch: enough that a product is worth its call, few enough that its input stays in the core's cache.
-BATCH_TOKENS = 256
+BATCH_TOKENS = 512
 
 #: Keys tokenised at once: bounds the memory, not the answer.
 _CHUNK = 65_536
@@ -78,8 +78,8 @@ class ModelTier:
         exported.
         """
         content = Folder.read(folder, registry_ids)
-        session = _session(content)
-        tokenizer = _tokenizer(content)
+        session = open_session(content)
+        tokenizer = open_tokenizer(content)
         tier = cls(content, session, tokenizer, threads or os.cpu_count() or 1)
         faults = [*_disagreements(content, session, tokenizer)] or [*tier._unlike_golden(content)]
         if faults:
@@ -157,7 +157,7 @@ def batches(lengths: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
         yield from (same[start : start + rows] for start in range(0, len(same), rows))
 
 
-def _session(folder: Folder) -> onnxruntime.InferenceSession:
+def open_session(folder: Folder) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -175,7 +175,7 @@ def _session(folder: Folder) -> onnxruntime.InferenceSession:
         ) from None
 
 
-def _tokenizer(folder: Folder) -> tokenizers.Tokenizer:
+def open_tokenizer(folder: Folder) -> tokenizers.Tokenizer:
     import tokenizers
 
     try:

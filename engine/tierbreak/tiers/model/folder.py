@@ -102,7 +102,9 @@ def _labels(given: Any) -> tuple[str, ...]:
 
 
 def _golden(given: Any) -> tuple[tuple[Golden, ...], float]:
-    strings = tuple(Golden(str(g["key"]), str(g["label"]), float(g["score"]), bool(g["known"])) for g in given["strings"])
+    strings = tuple(
+        Golden(str(g["key"]), str(g["label"]), float(g["score"]), bool(g["known"])) for g in given["strings"]
+    )
     return strings, float(given["tolerance"])
 
 
@@ -144,8 +146,9 @@ def _label_faults(path: Path, labels: tuple[str, ...], registry_ids: Collection[
         yield fault("M004", path, "has labels twice", _some(twice), "each brand id once")
     unknown = [label for label in labels if label not in known]
     if unknown:
-        yield fault("M004", path, f"{len(unknown)} labels are not in the registry", _some(unknown), "brand ids of "
-                    "brands.csv", "restore the brands (retire a brand, never delete it), or export the model anew")  # fmt: skip
+        says = f"{len(unknown)} labels are not in the registry"
+        fix = "restore the brands (retire a brand, never delete it), or export the model anew"
+        yield fault("M004", path, says, _some(unknown), "brand ids of brands.csv", fix)
 
 
 def _golden_faults(path: Path, golden: tuple[Golden, ...], labels: tuple[str, ...]) -> Iterator[Fault]:

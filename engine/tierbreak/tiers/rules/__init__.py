@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tierbreak.errors import Fault, RulebookError
+from tierbreak.errors import RulebookError
 from tierbreak.rulebook import RUNS, Rulebook
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tables import MATCHES
@@ -119,8 +119,11 @@ class RulesTier:
                 rule, role = book.rules[self._use_rule[at]], int(self._use_role[at])
                 patterns = rule.match if role else rule.unless
                 pattern = next(p for p in patterns if p.expression.source == self._expressions[number].source)
-                says, fix = f"Hyperscan refuses it: {words}", "write what it needs without large counted repeats, or split it"
-                faults.append(Fault("R020", *pattern.place, says, pattern.text, "a pattern that compiles", fix))
+                says, fix = (
+                    f"Hyperscan refuses it: {words}",
+                    "write what it needs without large counted repeats, or split it",
+                )
+                faults.append(pattern.place.fault("R020", says, pattern.text, "a pattern that compiles", fix))
             raise RulebookError(f"{len(faults)} patterns do not compile", faults) from None
 
     def _quarantine(self, book: Rulebook, bad: set[int]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ exact engine; where the known-bad shapes fail, the whole rulebook is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def moved(example: bytes) -> Iterator[bytes]:
         yield wrapper.replace(b"%s", example)
 
 
-def wrong(scan: Scan, expressions: Sequence[Expression], trials: dict[int, Sequence[bytes]]) -> dict[int, bytes]:
+def wrong(scan: Scan, expressions: Sequence[Expression], trials: Mapping[int, Sequence[bytes]]) -> dict[int, bytes]:
     """The expressions on which `scan` and the exact engine differ, each with the first text that shows it.
 
     expressions   what was compiled, in order
