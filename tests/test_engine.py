@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import CASE_RULES, TinyModel, with_model
+from engines import CASE_RULES, TinyModel, with_model
 from tierbreak import BatchError, Engine, RulebookError, Settings
 from tierbreak.tables import DECISION, GUARDED
 from tierbreak.tiers.rules import database

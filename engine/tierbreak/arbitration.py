@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from tierbreak.tables import TOP_K
+from tierbreak.tables import TOP_K, schema
 
 #: What became of a rule's match, in the order in which it can happen. `stands` may decide.
 OUTCOMES = ("stands", "unless", "when", "valid", "missing", "shadow", "veto", "denied", "outranked", "span", "family")
@@ -34,17 +34,15 @@ KINDS = ("contested", "edge", "span", "family", "denied")
 _CONTESTED, _EDGE, _SPAN, _FAMILY, _DENIED = (1 << bit for bit in range(len(KINDS)))
 
 #: Which rules matched in which case: one row each, `outcome` a position in OUTCOMES.
-CASE_MATCHES = pl.Schema({"case": pl.UInt32, "rule": pl.UInt32, "match": pl.UInt16, "outcome": pl.UInt8})
+CASE_MATCHES = schema(case=pl.UInt32, rule=pl.UInt32, match=pl.UInt16, outcome=pl.UInt8)
 #: Where a rule's match stands in the text of a case.
-SPANS = pl.Schema({"case": pl.UInt32, "rule": pl.UInt32, "start": pl.Int32, "end": pl.Int32})
+SPANS = schema(case=pl.UInt32, rule=pl.UInt32, start=pl.Int32, end=pl.Int32)
 #: What cache or model answer for the cases that rules left open, policy applied, best first, -1 behind the last.
-RANKED = pl.Schema(
-    {
-        "case": pl.UInt32,
-        "tier": pl.UInt8,  # position in tables.TIERS
-        "brands": pl.Array(pl.Int32, TOP_K),
-        "confidences": pl.Array(pl.Float32, TOP_K),
-    }
+RANKED = schema(
+    case=pl.UInt32,
+    tier=pl.UInt8,  # position in tables.TIERS
+    brands=pl.Array(pl.Int32, TOP_K),
+    confidences=pl.Array(pl.Float32, TOP_K),
 )
 
 

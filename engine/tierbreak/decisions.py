@@ -13,7 +13,7 @@ from tierbreak.arbitration import FAMILY, KINDS, OUTCOMES, REASONS, STANDS, Deci
 from tierbreak.brands import Registry
 from tierbreak.cases import Cases
 from tierbreak.rulebook import Rulebook
-from tierbreak.tables import DECISION, TIERS
+from tierbreak.tables import DECISION, TIERS, schema
 
 if TYPE_CHECKING:
     from tierbreak.steps import Evidence, Texts
@@ -260,16 +260,14 @@ _SAYS = {
     "blank": "because the text is blank",
 }
 
-_VERDICTS = pl.Schema(
-    {
-        "case": pl.UInt32,
-        "tier": pl.Enum(TIERS),
-        "brand": pl.String,
-        "confidence": pl.Float32,
-        "rule": pl.String,
-        "match": pl.UInt16,
-        "reason": pl.String,
-    }
+_VERDICTS = schema(
+    case=pl.UInt32,
+    tier=pl.Enum(TIERS),
+    brand=pl.String,
+    confidence=pl.Float32,
+    rule=pl.String,
+    match=pl.UInt16,
+    reason=pl.String,
 )
 
 

@@ -11,6 +11,16 @@ import polars as pl
 
 from tierbreak.errors import BatchError
 
+
+def schema(**columns: pl.DataType | type[pl.DataType]) -> pl.Schema:
+    """The columns of a table, in order.
+
+    >>> schema(key=pl.UInt32).names()
+    ['key']
+    """
+    return pl.Schema(columns)
+
+
 #: Order is precedence: the first tier that settles a case decides it.
 TIERS = ("rules", "cache", "model")
 
@@ -27,34 +37,32 @@ GUARDED = {
 }
 
 #: Distinct descriptors after step 2. `folded` is what rules see, `key` what cache and model see.
-NORMALISED = pl.Schema({"folded": pl.String, "key": pl.String})
+NORMALISED = schema(folded=pl.String, key=pl.String)
 
 #: Step 3, one row for each (folded text, rule) that matched. `folded` is the position of
 #: the text in the list that was judged; `match` is the 1-based number of the pattern within its rule;
 #: `excluded` says that one of the rule's `unless` patterns matched too.
-MATCHES = pl.Schema({"folded": pl.UInt32, "rule": pl.UInt32, "match": pl.UInt16, "excluded": pl.Boolean})
+MATCHES = schema(folded=pl.UInt32, rule=pl.UInt32, match=pl.UInt16, excluded=pl.Boolean)
 
 #: Steps 5 and 6, one row a key: what the model saw, before any policy. `key` is the position of the
 #: text in the list that was judged; `labels` are positions in labels.json, best first, and `scores`
 #: the raw scores beside them. A row exists for every key the model looked at, a known brand or not.
-EVIDENCE = pl.Schema({"key": pl.UInt32, "labels": pl.Array(pl.Int32, TOP_K), "scores": pl.Array(pl.Float32, TOP_K)})
+EVIDENCE = schema(key=pl.UInt32, labels=pl.Array(pl.Int32, TOP_K), scores=pl.Array(pl.Float32, TOP_K))
 
 #: What `Engine.classify` adds to the caller's columns, in this order.
-DECISION = pl.Schema(
-    {
-        "brand": pl.String,
-        "brand_name": pl.String,
-        "tier": pl.Enum(TIERS),
-        "confidence": pl.Float32,
-        "rule": pl.String,
-        "candidates": pl.List(pl.String),
-        "collision": pl.String,
-        "reason": pl.String,
-    }
+DECISION = schema(
+    brand=pl.String,
+    brand_name=pl.String,
+    tier=pl.Enum(TIERS),
+    confidence=pl.Float32,
+    rule=pl.String,
+    candidates=pl.List(pl.String),
+    collision=pl.String,
+    reason=pl.String,
 )
 
 
-def check(table: pl.DataFrame, schema: pl.Schema, *, name: str) -> pl.DataFrame:
+def check(table: pl.DataFrame, want: pl.Schema, *, name: str) -> pl.DataFrame:
     """Return `table` unchanged, or raise BatchError naming each column that is wrong.
 
     >>> check(pl.DataFrame({"folded": ["UBER"], "key": [1]}), NORMALISED, name="normalised")
@@ -64,11 +72,11 @@ def check(table: pl.DataFrame, schema: pl.Schema, *, name: str) -> pl.DataFrame:
       key: expected String, got Int64
     """
     wrong = [
-        f"  {column}: expected {want}, got {table.schema.get(column, 'no such column')}"
-        for column, want in schema.items()
-        if table.schema.get(column) != want
+        f"  {column}: expected {dtype}, got {table.schema.get(column, 'no such column')}"
+        for column, dtype in want.items()
+        if table.schema.get(column) != dtype
     ]
-    wrong += [f"  {column}: not part of {name}" for column in table.columns if column not in schema]
+    wrong += [f"  {column}: not part of {name}" for column in table.columns if column not in want]
     if wrong:
         raise BatchError(f"table '{name}' has the wrong shape:\n" + "\n".join(wrong))
     return table

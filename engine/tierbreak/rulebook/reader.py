@@ -17,7 +17,7 @@ import yaml
 
 from tierbreak.errors import Fault
 from tierbreak.rulebook.patterns import Expression, PatternError, from_exact, from_regex, from_words
-from tierbreak.rulebook.rule import EVERY, STATUSES, Example, Guard, Pattern, Place, Rule
+from tierbreak.rulebook.rule import EVERY, STATUSES, Example, Guard, Pattern, Place, Rule, Status
 
 try:
     from yaml import CSafeLoader as Loader
@@ -122,7 +122,7 @@ class FileReader:
                 "R005", keys["id"], "id has characters that ids do not have", rule_id,
                 "lower-case letters, digits, dots and dashes", "write it so; ids never change later",
             )  # fmt: skip
-        status = self._choice(keys.get("status"), STATUSES) or "active"
+        status: Status = self._choice(keys.get("status"), STATUSES) or "active"
         match = self._patterns(node, keys, "match")
         unless = self._patterns(node, keys, "unless")
         if "match" not in keys:
@@ -173,7 +173,9 @@ class FileReader:
         if text is None:
             return None
         expression = self._expression(kind, text, at, keys[kind])
-        return expression and Pattern(kind, text, at, expression, number, self._place(keys[kind]))  # type: ignore[arg-type]
+        if expression is None:
+            return None
+        return Pattern(kind, text, at, expression, number, self._place(keys[kind]))
 
     def _expression(self, kind: str, text: str, at: str | None, node: Node) -> Expression | None:
         try:
@@ -211,7 +213,7 @@ class FileReader:
             for key in ("mcc", "country", "source")
         }
         return Guard(
-            sign=self._choice(keys.get("sign"), ("debit", "credit")),  # type: ignore[arg-type]
+            sign=self._choice(keys.get("sign"), ("debit", "credit")),
             amount=tuple(bounds),
             optional=optional == "true",
             **lists,

@@ -41,7 +41,7 @@ class Place(NamedTuple):
 class Pattern:
     """One of a rule's patterns. `number` is 1-based within its rule: `uber.trip#2`."""
 
-    kind: Literal["words", "regex", "exact"]
+    kind: str  # "words", "regex" or "exact"
     text: str
     at: str | None
     expression: Expression

@@ -36,8 +36,10 @@ def by_transformers(weights: Mapping[str, Array], tokenizer: str, texts: Sequenc
     return np.stack(rows)
 
 
-def crossfit(brands: Brands, scores: Floats, truth: Brands, rounds: int = 5) -> dict[str, float]:
-    """Fit on one half of the calibration split, measure on the other, both ways, `rounds` times.
+def crossfit(
+    brands: Brands, scores: Floats, truth: Brands, precision: float, no_brand_rate: float, rounds: int = 5
+) -> dict[str, float]:
+    """Fit on one half of the calibration split, measure on the other, both ways, `rounds` times; bounds as for `fit`.
 
     Returns, pooled over all measured halves: `coverage`, answered among keys that have a brand; `precision`,
     right among answered; `no_brand_answered`, answered among keys that have none; `calibration_error`, the mean
@@ -47,7 +49,7 @@ def crossfit(brands: Brands, scores: Floats, truth: Brands, rounds: int = 5) -> 
     for seed in range(rounds):
         halves = np.array_split(np.random.default_rng(seed).permutation(len(truth)), 2)
         for fitted, measured in (halves, halves[::-1]):
-            policy = fit(brands[fitted], scores[fitted], truth[fitted])
+            policy = fit(brands[fitted], scores[fitted], truth[fitted], precision, no_brand_rate)
             ranked, sure = rank(policy, brands[measured], scores[measured])
             confidence.append(sure[:, 0])
             right.append(ranked[:, 0] == truth[measured])

@@ -23,6 +23,7 @@ import numpy as np
 
 from tierbreak.rulebook.patterns import Expression
 
+hyperscan: Any
 try:
     import hyperscan
 except ImportError:  # no wheel for this platform: RE2 serves
