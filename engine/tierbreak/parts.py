@@ -58,7 +58,7 @@ class Parts:
     def load(cls, bundle: Bundle, cache: Path | Default | None, settings: Settings) -> Parts:
         """Load every part and let it pass its gate; raises before anything is half there."""
         registry = Registry.load(*bundle.registries)
-        book = Rulebook.load(bundle.rules, frozenset(registry.ids))
+        book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
         rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
         model = None
         if bundle.model is not None:

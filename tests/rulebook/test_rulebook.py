@@ -81,7 +81,8 @@ def test_every_part_of_a_rule_is_read(write):
     assert trip.when.amount == (("lt", 500.0), ("ge", 1.5))
     assert (trip.when.mcc, trip.when.country, trip.when.optional) == (("4121",), ("US",), True)
     assert trip.valid == (dt.date(2014, 1, 1), None)
-    assert trip.examples[1].row == {"amount": -12.4, "date": dt.date(2020, 2, 3), "mcc": "0742"}
+    second = trip.examples[1]
+    assert (second.amount, second.date, second.mcc, second.country) == (-12.4, dt.date(2020, 2, 3), "0742", None)
     assert [example.expect for example in trip.counterexamples] == ["uber-eats", None]
     assert (trip.status, trip.note, trip.owner) == ("retiring", "EATS split out in 2019", "mobility")
     assert str(trip.place) == f"{folder}/uber.yaml:4:5"
@@ -163,6 +164,7 @@ x.yaml:7:18: error[R008]: text is due, YAML reads int
         ("- a\n", "file is not a mapping"),
         ("brand: uber\nowner: x\n", "file has no rules"),
         ("brand: [uber\n", "not YAML: "),
+        ("brand: '*'\nowner: x\nrules: [{id: a, match: [{words: A}]}]", "goes with `deny` only"),
         ("brand: uber\nowner: x\nrules: [{id: a, match: [{regex: 'A*'}]}]", "pattern can match nothing at all"),
         ("brand: uber\nowner: x\nrules: [{id: a, match: [{regex: '(A'}]}]", "not a regex: missing ), unterminated"),
         (r"{brand: uber, owner: x, rules: [{id: a, match: [{regex: 'A\h'}]}]}", r"\h is not read alike"),
@@ -202,3 +204,45 @@ def test_a_long_ring_of_edges_is_found_once(write):
 def test_a_folder_that_is_not_there():
     with pytest.raises(RulebookError, match="no such folder"):
         Rulebook.load([Path("nowhere")], BRANDS)
+
+
+class TestKept:
+    """A rulebook that was read before is the same rulebook, and never a stale one."""
+
+    def load(self, folder, keep):
+        return Rulebook.load([folder], BRANDS, keep=keep)
+
+    def test_what_is_kept_is_what_was_read(self, write, tmp_path_factory):
+        keep = tmp_path_factory.mktemp("kept")
+        folder = write(common="fragments:\n  facilitator: '(?:SQ|TST) ?\\*'\n", uber=WHOLE, taxi=TAXI)
+        first = self.load(folder, keep)
+        (path,) = keep.glob("*.json")
+        again = self.load(folder, keep)
+        assert again.rules == first.rules
+        assert (again.fingerprint, again.edges.tolist()) == (first.fingerprint, first.edges.tolist())
+        assert list(keep.glob("*.json")) == [path], "the second reading kept nothing new"
+
+    def test_a_changed_file_or_registry_is_read_anew(self, write, tmp_path_factory):
+        keep = tmp_path_factory.mktemp("kept")
+        folder = write(taxi=TAXI)
+        self.load(folder, keep)
+        write(taxi=TAXI.replace("TAXI", "CAB"))
+        assert self.load(folder, keep).rules[0].match[0].text == "CAB"
+        with pytest.raises(RulebookError, match="not in the registry"):
+            Rulebook.load([folder], {"uber"}, keep=keep)
+
+    @pytest.mark.parametrize("harm", ["", "{", "[1]", "null"])
+    def test_a_harmed_file_is_set_aside(self, write, tmp_path_factory, caplog, harm):
+        keep = tmp_path_factory.mktemp("kept")
+        folder = write(taxi=TAXI)
+        first = self.load(folder, keep)
+        (path,) = keep.glob("*.json")
+        path.write_text(harm)
+        assert self.load(folder, keep).rules == first.rules
+        assert "is set aside and read anew" in caplog.text
+
+    def test_a_folder_that_cannot_be_written_costs_only_time(self, write, tmp_path_factory, caplog):
+        keep = tmp_path_factory.mktemp("kept") / "file"
+        keep.write_text("a file where the folder should be")
+        assert self.load(write(taxi=TAXI), keep).rules
+        assert "rulebook is not kept" in caplog.text

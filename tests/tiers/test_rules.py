@@ -77,7 +77,8 @@ def test_joined_texts_single_texts_and_re_agree(tmp_path_factory, regexes, texts
     try:
         tier = tier_of(tmp_path_factory.mktemp("rules"), regexes)
     except RulebookError as error:
-        assert "Pattern can never match" in str(error)  # such as A\\bA: said when the book is loaded
+        if "Pattern can never match" not in str(error):  # such as A\\bA: said when the book is loaded
+            raise
         return
     together = found(tier, texts)
     alone = [(at, rule) for at, text in enumerate(texts) for _, rule in found(tier, [text])]

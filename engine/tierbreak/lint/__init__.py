@@ -49,7 +49,7 @@ def _all(rule: Rule) -> Iterator[tuple[str, Example]]:
 
 
 def _row(example: Example) -> dict[str, Any]:
-    return {"descriptor": example.descriptor, **{name: example.row.get(name) for name in GUARDED}}
+    return {"descriptor": example.descriptor, **{name: getattr(example, name) for name in GUARDED}}
 
 
 def _fault(rule: Rule, kind: str, example: Example, want: str | None, row: dict[str, Any]) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.normalise import normalise
+from tierbreak.rulebook import kept
 from tierbreak.rulebook.reader import FileReader
 from tierbreak.rulebook.rule import DECIDES, EVERY, RUNS, Example, Guard, Pattern, Place, Rule
 
@@ -35,44 +36,58 @@ class Rulebook:
     edges: np.ndarray
 
     @classmethod
-    def load(cls, folders: Sequence[Path], brands: Collection[str]) -> Rulebook:
+    def load(cls, folders: Sequence[Path], brands: Collection[str], *, keep: Path | None = None) -> Rulebook:
         """Read every YAML file below `folders`; a later folder adds to or replaces rules by id.
 
         brands   the registry's ids: a rule must name one
+        keep     folder for rulebooks that were read before; None keeps none
 
         Raises RulebookError that lists every fault of every file.
         """
-        faults: list[Fault] = []
-        fragments: dict[str, str] = {}
-        files = []
-        for folder in folders:
-            if not folder.is_dir():
-                raise RulebookError(f"{folder}: no such folder; give a folder that holds YAML rule files")
-            found = sorted(path for path in folder.rglob("*.y*ml") if path.suffix in (".yaml", ".yml"))
-            files.append([path for path in found if path.name != COMMON])
-            for path in found:
-                if path.name == COMMON:
-                    reader = FileReader(path, {}, _fold)
-                    fragments |= reader.read_fragments()
-                    faults += reader.faults
-        rules: dict[str, Rule] = {}
-        for layer in files:
-            own: dict[str, Rule] = {}
-            for path in layer:
-                reader = FileReader(path, fragments, _fold)
-                for rule in reader.rules():
-                    if rule.id in own:
-                        faults.append(_twice(rule, own[rule.id]))
-                    own[rule.id] = rule
-                faults += reader.faults
-            rules |= own
-        ordered = tuple(rules[rule_id] for rule_id in sorted(rules))
-        edges, edge_faults = _edges(ordered)
-        faults += [*_unknown_brands(ordered, brands), *edge_faults]
-        if faults:
-            raise RulebookError(_count(len(faults)), sorted(faults, key=lambda f: (f.path, f.line, f.column)))
-        content = "\n".join(f"{rule.id} {rule.fingerprint}" for rule in ordered)
-        return cls(ordered, hashlib.sha256(content.encode()).hexdigest(), edges)
+        layers = [_files(folder) for folder in folders]
+        files = {path: path.read_bytes() for layer in layers for path in layer}
+        kept_as = kept.key(files, folders, brands)
+        rules = kept.load(keep, kept_as) if keep else None
+        if rules is None:
+            rules = _read(layers, files, brands)
+            if keep:
+                kept.store(keep, kept_as, rules)
+        content = "\n".join(f"{rule.id} {rule.fingerprint}" for rule in rules)
+        return cls(rules, hashlib.sha256(content.encode()).hexdigest(), _edges(rules)[0])
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise RulebookError(f"{folder}: no such folder; give a folder that holds YAML rule files")
+    return sorted(path for path in folder.rglob("*.y*ml") if path.suffix in (".yaml", ".yml"))
+
+
+def _read(layers: Sequence[Sequence[Path]], files: Mapping[Path, bytes], brands: Collection[str]) -> tuple[Rule, ...]:
+    faults: list[Fault] = []
+    fragments: dict[str, str] = {}
+    for path, data in files.items():
+        if path.name == COMMON:
+            reader = FileReader(path, data, {}, _fold)
+            fragments |= reader.read_fragments()
+            faults += reader.faults
+    rules: dict[str, Rule] = {}
+    for layer in layers:
+        own: dict[str, Rule] = {}
+        for path in layer:
+            if path.name == COMMON:
+                continue
+            reader = FileReader(path, files[path], fragments, _fold)
+            for rule in reader.rules():
+                if rule.id in own:
+                    faults.append(_twice(rule, own[rule.id]))
+                own[rule.id] = rule
+            faults += reader.faults
+        rules |= own
+    ordered = tuple(rules[rule_id] for rule_id in sorted(rules))
+    faults += [*_unknown_brands(ordered, brands), *_edges(ordered)[1]]
+    if faults:
+        raise RulebookError(_count(len(faults)), sorted(faults, key=lambda f: (f.path, f.line, f.column)))
+    return ordered
 
 
 def _count(n: int) -> str:

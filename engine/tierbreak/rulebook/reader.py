@@ -43,8 +43,8 @@ Node = yaml.Node
 class FileReader:
     """Reads one file. `faults` collects what is wrong; a part with a fault is left out and reading goes on."""
 
-    def __init__(self, path: Path, fragments: Mapping[str, str], fold: Callable[[str], str]) -> None:
-        self.path, self.fragments, self.fold = path, fragments, fold
+    def __init__(self, path: Path, data: bytes, fragments: Mapping[str, str], fold: Callable[[str], str]) -> None:
+        self.path, self.data, self.fragments, self.fold = path, data, fragments, fold
         self.faults: list[Fault] = []
 
     # The file
@@ -52,8 +52,7 @@ class FileReader:
     def compose(self) -> yaml.MappingNode | None:
         """The file's top mapping, or None with a fault noted."""
         try:
-            text = self.path.read_text(encoding="utf-8-sig")
-            root = yaml.compose(text, Loader=Loader)
+            root = yaml.compose(self.data.decode("utf-8-sig"), Loader=Loader)
         except UnicodeDecodeError as error:
             self._fault("R001", None, "file is not UTF-8", f"byte {error.start}", "UTF-8 text", "save it as UTF-8")
             return None
@@ -229,7 +228,7 @@ class FileReader:
     def _example(self, node: Node, expect: str | None) -> Example | None:
         if isinstance(node, yaml.ScalarNode):
             text = self._text(node)
-            return None if text is None else Example(text, expect, {}, self._place(node))
+            return None if text is None else Example(text, expect, self._place(node))
         keys = self._mapping(node, ("descriptor", "expect", *ROW_KEYS), "an example")
         text = self._required_text(node, keys, "descriptor", "the text on the statement")
         if text is None:
@@ -242,7 +241,7 @@ class FileReader:
         if "expect" in keys:
             stated = self._text(keys["expect"])
             expect = None if stated == "none" else stated
-        return Example(text, expect, row, self._place(node))
+        return Example(text, expect, self._place(node), **row)
 
     # Nodes
 

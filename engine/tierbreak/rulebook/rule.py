@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from tierbreak.errors import Fault
 from tierbreak.rulebook.patterns import Expression
@@ -67,8 +67,12 @@ class Example:
 
     descriptor: str
     expect: str | None
-    row: dict[str, Any]
     place: Place
+    amount: float | None = None
+    date: dt.date | None = None
+    mcc: str | None = None
+    country: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def export(encoder: Path, registry: Path, out: Path) -> dict[str, Any]:
         "calibration_keys_without_brand": int((truth < 0).sum()),
         "best_label_right": float((at[found[truth >= 0, 0]] == truth[truth >= 0]).mean()),
         "right_label_among_8": float((at[found[truth >= 0]] == truth[truth >= 0, None]).any(axis=1).mean()),
-        **measure.agreement(tuple(full.run(split, "labels", "scores")), found, scores),
+        **measure.agreement(full.run(split, "labels", "scores"), found, scores),
         **measure.crossfit(at[found], scores, truth, PRECISION, NO_BRAND_RATE),
     }
     strings = _golden(model, source.tokenizer, labels, policy)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 from tierbreak.calibration import Policy, rank
+from tierbreak.errors import ModelError
 from tierbreak.tiers.model.folder import LEAST_GOLDEN
 
 #: How far a raw score may lie off on another machine, whose floating point rounds otherwise.
 TOLERANCE = 0.01
 
-#: How far a confidence must lie from the threshold, so that TOLERANCE cannot carry it over.
-_CLEAR = 0.02
+#: How many times TOLERANCE a key must lie from the threshold, so that another machine answers it alike.
+_CLEAR = 2
 
 #: Key and brand, or None where the model must not answer.
 STRINGS = (
@@ -38,13 +40,14 @@ def choose(labels: Sequence[str], found: pl.DataFrame, policy: Policy) -> tuple[
 
     found   EVIDENCE of the keys of STRINGS
 
-    Raises ValueError where too few are left: such a model must not be published.
+    Raises ModelError where too few are left: such a model must not be published.
     """
     at, scores = found["labels"].to_numpy(), found["scores"].to_numpy()
     _, confidence = rank(policy, at, scores)
     strings, left_out = [], []
     for row, (key, brand) in enumerate(STRINGS):
-        clear = abs(float(confidence[row, 0]) - policy.threshold) > _CLEAR
+        lead = _log_odds(float(confidence[row, 0])) - _log_odds(policy.threshold)
+        clear = abs(lead) * policy.temperature > _CLEAR * TOLERANCE
         known = bool(confidence[row, 0] >= policy.threshold)
         label = labels[at[row, 0]]
         if (label == brand if brand else not known) and clear:
@@ -53,8 +56,14 @@ def choose(labels: Sequence[str], found: pl.DataFrame, policy: Policy) -> tuple[
             left_out.append(key)
     unknown = sum(not string["known"] for string in strings)
     if len(strings) < LEAST_GOLDEN or not unknown:
-        raise ValueError(f"of {len(STRINGS)} golden strings only {len(strings)} hold, {unknown} of them unanswered")
+        raise ModelError(f"of {len(STRINGS)} golden strings only {len(strings)} hold, {unknown} of them unanswered")
     return {"tolerance": TOLERANCE, "strings": strings}, left_out
+
+
+def _log_odds(confidence: float) -> float:
+    """What the raw score of a lone label moves in proportion; kept off 0 and 1."""
+    confidence = min(max(confidence, 1e-9), 1 - 1e-9)
+    return math.log(confidence / (1 - confidence))
 
 
 def keys() -> pl.Series:

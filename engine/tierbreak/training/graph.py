@@ -177,9 +177,9 @@ def _encode(graph: Graph, weights: Mapping[str, Array], linear: Linear, shape: s
         return linear(graph, name, x, weights[f"{name}.weight"].T, weights[f"{name}.bias"], gelu)
 
     # All tokens are of segment 0, so that its vector belongs to the position.
-    places = weights["embeddings.position_embeddings.weight"][:MAX_TOKENS]
-    places = graph.constant("places", places + weights["embeddings.token_type_embeddings.weight"][0])
-    places = graph.add("Slice", places, graph.ints(0), tokens, graph.ints(0))
+    positions = weights["embeddings.position_embeddings.weight"][:MAX_TOKENS]
+    table = graph.constant("places", positions + weights["embeddings.token_type_embeddings.weight"][0])
+    places = graph.add("Slice", table, graph.ints(0), tokens, graph.ints(0))
     words = linear.embed(graph, weights["embeddings.word_embeddings.weight"])
     x = norm(graph.add("Add", words, places), "embeddings.LayerNorm")
 

@@ -65,7 +65,7 @@ def crossfit(
     }
 
 
-def agreement(reference: tuple[Array, Array], labels: Array, scores: Array) -> dict[str, float]:
+def agreement(reference: Sequence[Array], labels: Array, scores: Array) -> dict[str, float]:
     """int8 beside float32: how often the best label is the same, and how far its score is off at most."""
     return {
         "same_best_label": float((reference[0][:, 0] == labels[:, 0]).mean()),

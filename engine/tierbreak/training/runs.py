@@ -37,7 +37,7 @@ class Runner:
 
     def largest(self, texts: Sequence[str], tensors: dict[str, str]) -> dict[str, npt.NDArray[np.float32]]:
         """Layer -> float32 [channels], the largest size that each channel of its input takes on `texts`."""
-        found = {layer: np.float32(0.0) for layer in tensors}
+        found: dict[str, npt.NDArray[np.float32]] = {layer: np.zeros(1, np.float32) for layer in tensors}
         for _, parts in self._batches(texts, tuple(tensors.values())):
             for layer, part in zip(tensors, parts, strict=True):
                 found[layer] = np.maximum(found[layer], np.abs(part).max(axis=(0, 1)))
