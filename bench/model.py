@@ -7,8 +7,8 @@
 Measured: `ModelTier.judge` whole, keys in and EVIDENCE out (tokenising, batches, inference, frame), on --threads
 cores. The float32 twin is the same graph written in float32, driven by the same tier code in the same batches; the
 two take turns, so that a neighbour on the machine troubles both. Not measured: normalising, the cache, loading.
-Keys: the distinct keys of the model's own calibration split, which are of the lengths of real traffic; their
-lengths are among the figures. Bias: traffic with longer keys is slower in proportion to its tokens.
+Keys: the distinct keys of the model's own calibration split; their lengths in tokens are among the figures. Bias:
+traffic with longer keys is slower in proportion to its tokens.
 Answers are checked first: golden strings by the load gate, then equal evidence in batches of 1, 7 and 256 and
 shuffled; a wrong one ends the run without a figure.
 """

@@ -222,9 +222,9 @@ def _threshold(
 
 def _wrong_values(given: dict[str, Any]) -> list[tuple[str, Any, str]]:
     """(name, found, expected) of each value that is no number or out of its range."""
-    ranges = {
+    ranges: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "temperature": ("a number above 0", lambda value: value > 0),
-        "null_score": ("a number", lambda value: True),
+        "null_score": ("a number", lambda _: True),
         "threshold": ("a number between 0 and 1", lambda value: 0 <= value <= 1),
     }
     return [

@@ -173,7 +173,7 @@ STEPS: tuple[Step, ...] = (
     Step("uk-tail", "key", "card and day behind the name: CD 5347 14SEP19 DEB", "end",
          f" CD [0-9X]{{4}}(?: {_DATE})?(?: DEB)?"),
     Step("exchange", "key", "the amount in another currency: AMT 105.98 UNITED STATES DOLLAR", "end",
-         r" AMT [0-9.,]+(?: [A-Z]+){1,3}"),
+         r" AMT [0-9]+[.,][0-9]{2} [A-Z][A-Z0-9 .,-]*"),
     Step("site", "key", "where to ask about a bill: AMZN.COM/BILL, G.CO/HELPPAY#", "end",
          r" (?:[A-Z0-9-]+\.[A-Z]{2,4}/(?:B[A-Z]*)?|AMZN\.COM(?: B[A-Z]*)?|G\.CO/[A-Z]*#?|MSBILL\.INFO|GOSQ\.COM)"),
     Step("bank-tail", "key", "the bank's words behind: CHECKCARD PURCHASE, DEBIT FOR CHECKCARD", "end",

@@ -11,7 +11,6 @@ import logging
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -26,7 +25,7 @@ KEPT = 8
 
 def key(files: Mapping[Path, bytes], folders: Sequence[Path], brands: Collection[str]) -> str:
     """What a rulebook is kept under: the files with their places, the brands it may name, and this code."""
-    digest = hashlib.sha256(f"{version('tierbreak')} {sys.version_info[:2]} {_code()}".encode())
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {_code()}".encode())
     for part in (*folders, *sorted(brands)):
         digest.update(f"{part}\n".encode())
     for path, data in files.items():
@@ -35,7 +34,7 @@ def key(files: Mapping[Path, bytes], folders: Sequence[Path], brands: Collection
 
 
 def _code() -> str:
-    """A hash of the reader itself: in a checkout the code changes and the version does not."""
+    """A hash of the reader itself, truer than a version number: in a checkout that does not change with the code."""
     own = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in own)).hexdigest()
 

@@ -31,7 +31,7 @@ from tierbreak.tiers.model.folder import FILES, FORMAT
 from tierbreak.training import golden, measure
 from tierbreak.training.encoder import WEIGHTS_SHA256, Encoder
 from tierbreak.training.graph import HIDDEN, Int8Linear, Linear, build
-from tierbreak.training.head import names, prototypes
+from tierbreak.training.head import names, prototypes, squeeze
 from tierbreak.training.runs import Runner, show
 
 #: What the threshold must reach on the calibration split. Stricter than what is wanted of real traffic (0.98 and
@@ -67,7 +67,9 @@ def export(encoder: Path, registry: Path, out: Path) -> dict[str, Any]:
     if apart > 1e-4:
         raise TierbreakError(f"the float32 graph is not the encoder: an embedding is off by {apart:.6f}")
 
-    head = prototypes(embeddings, owner)
+    own = [keys[first] for first in np.unique(owner, return_index=True)[1]]
+    (squeezed,) = exact.run([squeeze(name) for name in own], "embedding")
+    head = prototypes(embeddings, owner, squeezed)
     dressed = [shape.format(key) for key in keys[::_EVERY_DRESSED] for shape in _DRESSED]
     largest = exact.largest(keys + dressed, plain.inputs)
     model = build(source.weights, Int8Linear(largest), head)
