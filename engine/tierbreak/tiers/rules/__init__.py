@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from tierbreak.errors import RulebookError
-from tierbreak.rulebook import RUNS, Rulebook
+from tierbreak.rulebook import RUNS, Pattern, Rulebook
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tables import MATCHES
 from tierbreak.tiers.rules import database, guard
@@ -59,31 +60,33 @@ class RulesTier:
         self._exact: dict[int, ExactPattern] = {}
 
     def _collect(self, book: Rulebook) -> None:
-        """Distinct expressions, and for each the rules that use it: as `match` (number > 0) or `unless` (0)."""
+        """Distinct expressions by number, and which rules use each: to match, or as an `unless`."""
         numbers: dict[bytes, int] = {}
         self._expressions: list[Expression] = []
-        uses: list[list[tuple[int, int]]] = []
-        self._of_rule: list[list[int]] = []
-        for index, rule in enumerate(book.rules):
-            own = []
-            if rule.status in RUNS:
-                for pattern, role in [(p, p.number) for p in rule.match] + [(p, 0) for p in rule.unless]:
-                    number = numbers.setdefault(pattern.expression.source, len(numbers))
-                    if number == len(self._expressions):
-                        self._expressions.append(pattern.expression)
-                        uses.append([])
-                    uses[number].append((index, role))
-                    own.append(number)
-            self._of_rule.append(own)
-        self._use_count = np.array([len(of) for of in uses], dtype=np.int64)
-        self._use_start = np.cumsum(self._use_count) - self._use_count
-        self._use_rule = np.array([rule for of in uses for rule, _ in of], dtype=np.int64)
-        self._use_role = np.array([role for of in uses for _, role in of], dtype=np.int64)
+
+        def number_of(pattern: Pattern) -> int:
+            number = numbers.setdefault(pattern.expression.source, len(numbers))
+            if number == len(self._expressions):
+                self._expressions.append(pattern.expression)
+            return number
+
+        self._match_of: list[list[int]] = []
+        self._unless_of: list[list[int]] = []
+        for rule in book.rules:
+            runs = rule.status in RUNS
+            self._match_of.append([number_of(pattern) for pattern in rule.match] if runs else [])
+            self._unless_of.append([number_of(pattern) for pattern in rule.unless] if runs else [])
+        matched: list[list[tuple[int, int]]] = [[] for _ in self._expressions]
+        for index, own in enumerate(self._match_of):
+            for place, number in enumerate(own, start=1):
+                matched[number].append((index, place))
+        self._matches = Runs.of(matched)
+        self._unless = Runs.of([[(number, 0) for number in own] for own in self._unless_of])
 
     def _trials(self, folded_examples: Sequence[Sequence[str]]) -> dict[int, list[bytes]]:
         trials: dict[int, list[bytes]] = {}
-        for own, examples in zip(self._of_rule, folded_examples, strict=True):
-            for number in own:
+        for match, unless, examples in zip(self._match_of, self._unless_of, folded_examples, strict=True):
+            for number in (*match, *unless):
                 trials.setdefault(number, []).extend(text.encode() for text in examples)
         return trials
 
@@ -115,10 +118,12 @@ class RulesTier:
         except database.CannotCompile as refused:
             faults = []
             for number, words in refused.numbers.items():
-                at = self._use_start[number]
-                rule, role = book.rules[self._use_rule[at]], int(self._use_role[at])
-                patterns = rule.match if role else rule.unless
-                pattern = next(p for p in patterns if p.expression.source == self._expressions[number].source)
+                pattern = next(
+                    pattern
+                    for rule in book.rules
+                    for pattern in (*rule.match, *rule.unless)
+                    if pattern.expression.source == self._expressions[number].source
+                )
                 says, fix = (
                     f"Hyperscan refuses it: {words}",
                     "write what it needs without large counted repeats, or split it",
@@ -130,7 +135,8 @@ class RulesTier:
         """Patterns the fast engine gets wrong are read by the exact one; their rules are named, loudly."""
         self._slow_numbers = np.array(sorted(bad), dtype=np.int64)
         self._slow = ExactScanner([self._expressions[number] for number in self._slow_numbers]) if bad else None
-        rules = sorted({book.rules[index].id for index, own in enumerate(self._of_rule) if bad & set(own)})
+        own = zip(self._match_of, self._unless_of, strict=True)
+        rules = sorted({book.rules[at].id for at, (match, unless) in enumerate(own) if bad & {*match, *unless}})
         if rules:
             self.notices.append(f"{len(rules)} rules quarantined to RE2, Hyperscan gets them wrong: {', '.join(rules)}")
             log.error(self.notices[-1])
@@ -147,10 +153,13 @@ class RulesTier:
         where, what = self._scan(encoded)
         if len(encoded) >= SAMPLE:
             self._reread(encoded, where, what)
-        count = self._use_count[what]
-        at = np.repeat(self._use_start[what], count) + _within(count)
-        text, rule, role = np.repeat(where, count), self._use_rule[at], self._use_role[at]
-        return _one_a_rule(text, rule, role)
+        text, rule, number = _one_a_rule(*self._matches.take(where, what))
+        # `unless` is looked up only for rules that matched: an exclusion that many rules share costs nothing else.
+        at, unless, _ = self._unless.take(np.arange(len(rule)), rule)
+        excluded = np.zeros(len(rule), dtype=bool)
+        excluded[at[np.isin(text[at] << 32 | unless, where << 32 | what)]] = True
+        columns = {"folded": text, "rule": rule, "match": number, "excluded": excluded}
+        return pl.DataFrame(columns, schema_overrides=MATCHES)
 
     def _scan(self, encoded: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
         where, what = self._fast.scan(encoded)
@@ -183,42 +192,41 @@ class RulesTier:
     def spans(self, text: str, rule: int) -> list[tuple[int, int]]:
         """Where a rule's match stands in a folded text: byte offsets, of every pattern of the rule."""
         encoded = text.encode()
-        patterns = [n for n, role in self._matching(rule) if role]
-        return sorted({span for number in patterns for span in self._pattern(number).spans(encoded)})
-
-    def _matching(self, rule: int) -> list[tuple[int, int]]:
-        out = []
-        for number in self._of_rule[rule]:
-            start = self._use_start[number]
-            for at in range(start, start + self._use_count[number]):
-                if self._use_rule[at] == rule:
-                    out.append((number, int(self._use_role[at])))
-        return out
+        return sorted({span for number in self._match_of[rule] for span in self._pattern(number).spans(encoded)})
 
 
-def _within(count: np.ndarray) -> np.ndarray:
-    """0, 1, … count[i] - 1 for each i, one after the other."""
-    return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+@dataclass(frozen=True)
+class Runs:
+    """Lists of (int, int) pairs of uneven length, in three arrays: list i is `count[i]` pairs from `start[i]`."""
+
+    start: np.ndarray
+    count: np.ndarray
+    pairs: np.ndarray
+
+    @classmethod
+    def of(cls, lists: Sequence[Sequence[tuple[int, int]]]) -> Runs:
+        count = np.array([len(pairs) for pairs in lists], dtype=np.int64)
+        flat = np.array([pair for pairs in lists for pair in pairs], dtype=np.int64).reshape(-1, 2)
+        return cls(np.cumsum(count) - count, count, flat)
+
+    def take(self, beside: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each i, every pair of list which[i] with beside[i]: (beside, first of pair, second of pair).
+
+        >>> Runs.of([[(7, 1)], [], [(8, 1), (9, 2)]]).take(np.array([10, 20]), np.array([2, 0]))
+        (array([10, 10, 20]), array([8, 9, 7]), array([1, 2, 1]))
+        """
+        count = self.count[which]
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        pairs = self.pairs[np.repeat(self.start[which], count) + within]
+        return np.repeat(beside, count), pairs[:, 0], pairs[:, 1]
 
 
-def _one_a_rule(text: np.ndarray, rule: np.ndarray, role: np.ndarray) -> pl.DataFrame:
-    """(text, rule, role) rows -> MATCHES: `unless` has role 0, and a rule of which only that matched has no row."""
-    order = np.lexsort((rule, text))
-    text, rule, role = text[order], rule[order], role[order]
-    first = np.flatnonzero(np.r_[True, (text[1:] != text[:-1]) | (rule[1:] != rule[:-1])][: len(text)])
-    if not len(first):
-        return pl.DataFrame(schema=MATCHES)
-    number = np.minimum.reduceat(np.where(role > 0, role, _NONE), first)
-    excluded = np.minimum.reduceat(role, first) == 0
-    real = number < _NONE
-    return pl.DataFrame(
-        {"folded": text[first][real], "rule": rule[first][real], "match": number[real], "excluded": excluded[real]},
-        schema_overrides=MATCHES,
-    )
-
-
-#: Above every match number: "no pattern of `match`".
-_NONE = np.iinfo(np.uint16).max
+def _one_a_rule(text: np.ndarray, rule: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same rows ordered by text and rule, each pair once with its lowest number."""
+    order = np.lexsort((number, rule, text))
+    text, rule, number = text[order], rule[order], number[order]
+    first = np.r_[True, (text[1:] != text[:-1]) | (rule[1:] != rule[:-1])][: len(text)]
+    return text[first], rule[first], number[first]
 
 
 def _digest(trials: dict[int, list[bytes]]) -> str:

@@ -1,0 +1,189 @@
+"""`measure`: run what a definition defines, refuse a wrong answer, and only then take the time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import definition, haystacks, record
+from tierbreak import Engine, Settings, normalise
+
+_FIGURES = pytest.StashKey[dict[str, record.Figures]]()
+_FINGERPRINTS = pytest.StashKey[dict[str, str]]()
+_LOAD = pytest.StashKey[float]()
+#: Times the whole of a definition's rounds is called before any is counted.
+WARM = 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = {}
+    config.stash[_FINGERPRINTS] = {"normaliser": normalise.fingerprint()}
+    config.stash[_LOAD] = os.getloadavg()[0]
+
+
+@pytest.fixture(scope="session")
+def definitions() -> dict[str, definition.Definition]:
+    return definition.load()
+
+
+@pytest.fixture(scope="session")
+def fingerprints(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What the record names beside the figures; a test adds what it loaded."""
+    return request.config.stash[_FINGERPRINTS]
+
+
+@pytest.fixture()
+def defined(request: pytest.FixtureRequest, definitions: dict[str, definition.Definition]) -> definition.Definition:
+    """The definition whose name the test has."""
+    return definitions[request.node.originalname.removeprefix("test_").replace("_", "-")]
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether times are taken, and so at the full size."""
+    return not request.config._benchmarksession.disabled  # type: ignore[attr-defined]
+
+
+@pytest.fixture()
+def size(defined: definition.Definition, full: bool) -> definition.Size:
+    return defined.full if full else defined.small
+
+
+@pytest.fixture()
+def measure(
+    request: pytest.FixtureRequest, benchmark: Any, defined: definition.Definition, size: definition.Size, full: bool
+) -> Iterator[Callable[..., None]]:
+    """measure(work, answer, setup=None, apart=None)
+
+    work     what is timed
+    answer   what `work` returned -> the answer, which must be the one expected; called before any time is taken, and
+             once more on what the last timed call returned
+    setup    called before each call of `work`, untimed; returns its arguments
+    apart    called after each call of `work`: the seconds within it that do not count
+    """
+
+    def measure(
+        work: Callable[..., Any],
+        answer: Callable[[Any], dict[str, Any]],
+        setup: Callable[[], tuple[Any, ...]] | None = None,
+        apart: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        def check(found: Any) -> None:
+            got = answer(found)
+            if got != size.expect:
+                pytest.fail(f"{defined.name}: wrong answer, not timed: expected {dict(size.expect)}, got {got}")
+
+        cpu: list[float] = []
+        inside: list[float] = []
+
+        def timed(*given: Any) -> Any:
+            start = time.process_time()
+            found = work(*given)
+            cpu.append(time.process_time() - start)
+            inside.append(apart())
+            return found
+
+        ready = None if setup is None else lambda: (setup(), {})
+        if full:
+            check(work(*(setup() if setup else ())))
+        found = benchmark.pedantic(timed, setup=ready, rounds=size.rounds, warmup_rounds=WARM)
+        check(found)
+        if full:
+            rounds = size.rounds
+            inside, cpu = inside[-rounds:], cpu[-rounds:]
+            seconds = [all_ - part for all_, part in zip(benchmark.stats.stats.data, inside, strict=True)]
+            request.config.stash[_FIGURES][defined.name] = record.Figures(defined, seconds, cpu, inside)
+
+    with _cores(defined.cores):
+        yield measure
+
+
+class _cores:
+    """Keep this process, every thread of it, on `count` cores, where the system can; afterwards as before."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __enter__(self) -> None:
+        self.before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+        self._keep_on(set(sorted(self.before)[-self.count :]))
+
+    def __exit__(self, *_: object) -> None:
+        self._keep_on(self.before)
+
+    @staticmethod
+    def _keep_on(cores: set[int]) -> None:
+        threads = Path("/proc/self/task")
+        if cores and threads.is_dir():
+            for thread in threads.iterdir():
+                os.sched_setaffinity(int(thread.name), cores)
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where engines of this run keep what can be made again."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="session")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], tuple[list[haystacks.Brand], Path]]:
+    """count -> the invented book of so many brands, and the folder it was written to."""
+    made: dict[int, tuple[list[haystacks.Brand], Path]] = {}
+
+    def book(count: int) -> tuple[list[haystacks.Brand], Path]:
+        if count not in made:
+            brands = haystacks.brands(count)
+            made[count] = brands, haystacks.write_rulebook(brands, tmp_path_factory.mktemp("book") / "rules")
+        return made[count]
+
+    return book
+
+
+@pytest.fixture(scope="session")
+def engines(
+    request: pytest.FixtureRequest, full: bool, state: Path, books: Callable[[int], tuple[list[haystacks.Brand], Path]]
+) -> Iterator[Callable[[int], Engine]]:
+    """count -> an engine with the invented book of so many brands, the shipped model and no cache.
+
+    At the full size the shipped rulebook is loaded as well; at the small one it would cost more than all the rest.
+    """
+    made: dict[int, Engine] = {}
+
+    def engine(count: int) -> Engine:
+        if count not in made:
+            folder = books(count)[1]
+            rules = {"overlay": folder} if full else {"rules": folder}
+            made[count] = Engine.load(**rules, cache=None, settings=Settings(state=state))
+            assert not made[count].notices, made[count].notices
+            request.config.stash[_FINGERPRINTS].update(made[count].fingerprints)
+        return made[count]
+
+    yield engine
+    for one in made.values():
+        one.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write the records of a timed run and show their figures."""
+    figures = config.stash[_FIGURES]
+    if not figures:
+        return
+    load = config.stash[_LOAD]
+    folder = record.write(figures, record.about(config.stash[_FINGERPRINTS], load))
+    terminalreporter.section("figures")
+    for one in figures.values():
+        row = one.row(figures)
+        ratio = f", {row['ratio']:,.3g}x {row['rival']}" if row["ratio"] else ""
+        p99 = f", p99 {row['p99_seconds'] * 1e3:.3g} ms" if row["p99_seconds"] else ""
+        target = f" [{row['target']}: {row['met'] or 'not measured'}]" if row["target"] else ""
+        terminalreporter.write_line(
+            f"{row['name']}: {row['rate']:,.4g} {row['unit']}/s (best {row['best_rate']:,.4g}, n={row['n']}), "
+            f"median {row['median_seconds']:.4g} s{p99}{ratio}{target}"
+        )
+    where = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    terminalreporter.write_line(f"recorded in {where}; load average before: {load:.2f}")
