@@ -96,7 +96,8 @@ def brands(count: int, seed: int = 1) -> list[Brand]:
     for number in range(count):
         nested = number % NESTED == NESTED - 1
         head = _head(out[-1]) if nested else next(heads)
-        tails = draw.several(_TAILS, 2)
+        # Not the tails of the brand it is part of: then it would be matched in that one's descriptors.
+        tails = draw.several([tail for tail in _TAILS if not nested or tail not in out[-1].patterns[1][1]], 2)
         kinds = ("words", "words") if nested else (draw.one(_KINDS), draw.one(_KINDS))
         patterns = [_pattern(kind, head, tail, draw) for kind, tail in zip(kinds, tails, strict=True)]
         if nested:
@@ -144,6 +145,16 @@ def descriptors(count: int, book: list[Brand], *, matched: float, seed: int = 2)
             rows.append(row)
     draw.shuffle(rows)
     return Descriptors([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+
+
+def untidy(texts: list[str]) -> list[str]:
+    """The same descriptors as banks write them: by turns as they are, in lower case, with two spaces, and with both.
+
+    >>> untidy(["A B", "C D", "E F", "G H"])
+    ['A B', 'c d', 'E  F', 'g  h']
+    """
+    changes = (str, str.lower, lambda text: text.replace(" ", "  ", 1), lambda text: text.lower().replace(" ", "  ", 1))
+    return [changes[at % 4](text) for at, text in enumerate(texts)]
 
 
 def visits(distinct: int, rows: int, seed: int = 3) -> list[int]:
