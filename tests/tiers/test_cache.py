@@ -21,7 +21,7 @@ from tierbreak.errors import BatchError, CacheError
 from tierbreak.tables import EVIDENCE
 from tierbreak.tiers.cache import CacheTier, stores
 
-WORKER = str(Path(__file__).with_name("cache_worker.py"))
+WORKER = str(Path(__file__).parents[1] / "cache_worker.py")
 MIB = 1 << 20
 
 
