@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,14 +59,11 @@ class Parts:
     def load(cls, bundle: Bundle, cache: Path | Default | None, settings: Settings) -> Parts:
         """Load every part and let it pass its gate; raises before anything is half there."""
         registry = Registry.load(*bundle.registries)
-        book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
-        rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
-        model = None
-        if bundle.model is not None:
-            # Here, not at the top: onnxruntime is half of the start-up time of an engine that has no model.
-            from tierbreak.tiers.model import ModelTier
-
-            model = ModelTier.load(bundle.model, registry_ids=registry.ids, threads=settings.threads)
+        with ThreadPoolExecutor(1) as beside:  # the model's files are hashed and opened while the rules are read
+            loading = beside.submit(_load_model, bundle.model, registry, settings.threads)
+            book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
+            rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
+            model = loading.result()
         off = normalise.checked(settings.off)
         fingerprints = {
             "registry": registry.fingerprint,
@@ -82,6 +80,15 @@ class Parts:
             bundle, registry, book, rules, store, model, _precedence(book, registry), guarded_rules(book.rules),
             _brand_of_label(model, registry), Names.of(registry, book), fingerprints, tuple(notices),
         )  # fmt: skip
+
+
+def _load_model(folder: Path | None, registry: Registry, threads: int | None) -> ModelTier | None:
+    if folder is None:
+        return None
+    # Here, not at the top: onnxruntime is half of the start-up time of an engine that has no model.
+    from tierbreak.tiers.model import ModelTier
+
+    return ModelTier.load(folder, registry_ids=registry.ids, threads=threads)
 
 
 def _folded_examples(book: Rulebook) -> list[Sequence[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -70,13 +71,19 @@ def load(
     ):
         if clash:
             raise SettingsError(f"{one} and {two} exclude each other; leave one out")
-    return Engine.load(
-        rules=rules or SHIPPED,
-        overlay=overlay,
-        model=None if no_model else model or SHIPPED,
-        cache=None if no_cache else cache or DEFAULT,
-        settings=Settings.of(**{name: value for name, value in settings.items() if value is not None}),
-    )
+    # What is loaded stays until the end: collecting garbage while it is made, or looking at it again, is for nothing.
+    gc.disable()
+    try:
+        return Engine.load(
+            rules=rules or SHIPPED,
+            overlay=overlay,
+            model=None if no_model else model or SHIPPED,
+            cache=None if no_cache else cache or DEFAULT,
+            settings=Settings.of(**{name: value for name, value in settings.items() if value is not None}),
+        )
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def day(text: str | None, option: str) -> dt.date | None:

@@ -238,7 +238,7 @@ def _names(cells: Cells, name: str) -> list[str]:
 def _between(lines: np.ndarray, first: int, end: int) -> list[int]:
     """Those of the ascending `lines` that lie in `first` ..< `end`."""
     start, stop = np.searchsorted(lines, [first, end])
-    return lines[start:stop].tolist()  # type: ignore[no-any-return]
+    return lines[start:stop].tolist()
 
 
 def _dirty_lines(block: bytes, separator: str, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -45,6 +45,7 @@ class FileReader:
 
     def __init__(self, path: Path, data: bytes, fragments: Mapping[str, str], fold: Callable[[str], str]) -> None:
         self.path, self.data, self.fragments, self.fold = path, data, fragments, fold
+        self.name = str(path)
         self.faults: list[Fault] = []
 
     # The file
@@ -246,7 +247,7 @@ class FileReader:
     # Nodes
 
     def _place(self, node: Node) -> Place:
-        return Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
+        return Place(self.name, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def _fault(self, code: str, node: Node | None, says: str, found: str, expected: str, fix: str) -> None:
         line, column = (self._place(node).line, self._place(node).column) if node else (0, 0)

@@ -23,9 +23,9 @@ EVERY = "*"
 
 
 class Place(NamedTuple):
-    """Where something stands: a file, a 1-based line and column."""
+    """Where something stands: a file, a 1-based line and column. Text and not a Path: a rulebook has 30,000 places."""
 
-    path: Path
+    path: str
     line: int
     column: int
 
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
     def fault(self, code: str, says: str, found: str, expected: str, fix: str) -> Fault:
         """A fault that stands here."""
-        return Fault(code, self.path, self.line, self.column, says, found, expected, fix)
+        return Fault(code, Path(self.path), self.line, self.column, says, found, expected, fix)
 
 
 @dataclass(frozen=True, slots=True)
