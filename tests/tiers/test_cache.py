@@ -13,10 +13,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from cache_worker import BATCH, PARTS, batch, evidence, right, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cache_worker import BATCH, PARTS, batch, evidence, right, texts
 from tierbreak.errors import BatchError, CacheError
 from tierbreak.tables import EVIDENCE
 from tierbreak.tiers.cache import CacheTier, stores
