@@ -20,7 +20,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/dev
-	$(BIN)/python -m bench.run
+	$(BIN)/python -m pytest bench --benchmark-enable
 
 # A stamp a set of packages, so that the second `make` installs nothing.
 $(VENV)/core: pyproject.toml

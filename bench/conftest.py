@@ -37,7 +37,7 @@ def fingerprints(request: pytest.FixtureRequest) -> dict[str, str]:
     return request.config.stash[_FINGERPRINTS]
 
 
-@pytest.fixture()
+@pytest.fixture
 def defined(request: pytest.FixtureRequest, definitions: dict[str, definition.Definition]) -> definition.Definition:
     """The definition whose name the test has."""
     return definitions[request.node.originalname.removeprefix("test_").replace("_", "-")]
@@ -46,38 +46,39 @@ def defined(request: pytest.FixtureRequest, definitions: dict[str, definition.De
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether times are taken, and so at the full size."""
-    return not request.config._benchmarksession.disabled  # type: ignore[attr-defined]
+    return not request.config._benchmarksession.disabled
 
 
-@pytest.fixture()
+@pytest.fixture
 def size(defined: definition.Definition, full: bool) -> definition.Size:
     return defined.full if full else defined.small
 
 
-@pytest.fixture()
+@pytest.fixture
 def measure(
     request: pytest.FixtureRequest, benchmark: Any, defined: definition.Definition, size: definition.Size, full: bool
 ) -> Iterator[Callable[..., None]]:
-    """measure(work, answer, setup=None, apart=None)
+    """measure(work, answer, setup=tuple, apart=…): what a test hands its definition to
 
     work     what is timed
     answer   what `work` returned -> the answer, which must be the one expected; called before any time is taken, and
              once more on what the last timed call returned
     setup    called before each call of `work`, untimed; returns its arguments
-    apart    called after each call of `work`: the seconds within it that do not count
+    apart    called after each call of `work`: the model's seconds within it
     """
 
     def measure(
         work: Callable[..., Any],
         answer: Callable[[Any], dict[str, Any]],
-        setup: Callable[[], tuple[Any, ...]] | None = None,
+        setup: Callable[[], tuple[Any, ...]] = tuple,
         apart: Callable[[], float] = lambda: 0.0,
     ) -> None:
         def check(found: Any) -> None:
             got = answer(found)
             if got != size.expect:
-                benchmark.skipped = True  # else the fixture complains that it was not used
-                pytest.fail(f"{defined.name}: wrong answer, not timed: expected {dict(size.expect)}, got {got}")
+                raise AssertionError(
+                    f"{defined.name}: wrong answer, not timed: expected {dict(size.expect)}, got {got}"
+                )
 
         cpu: list[float] = []
         inside: list[float] = []
@@ -89,16 +90,22 @@ def measure(
             inside.append(apart())
             return found
 
-        ready = None if setup is None else lambda: (setup(), {})
-        if full:
-            check(work(*(setup() if setup else ())))
+        unchecked = full
+
+        def ready() -> tuple[tuple[Any, ...], dict[str, Any]]:
+            nonlocal unchecked
+            if unchecked:
+                unchecked = False
+                check(work(*setup()))
+            return setup(), {}
+
         found = benchmark.pedantic(timed, setup=ready, rounds=size.rounds, warmup_rounds=WARM)
         check(found)
         if full:
-            rounds = size.rounds
-            inside, cpu = inside[-rounds:], cpu[-rounds:]
-            seconds = [all_ - part for all_, part in zip(benchmark.stats.stats.data, inside, strict=True)]
-            request.config.stash[_FIGURES][defined.name] = record.Figures(defined, seconds, cpu, inside)
+            counted = slice(-size.rounds, None)
+            request.config.stash[_FIGURES][defined.name] = record.Figures(
+                defined, benchmark.stats.stats.data, cpu[counted], inside[counted]
+            )
 
     with _cores(defined.cores):
         yield measure
@@ -180,11 +187,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for one in figures.values():
         row = one.row(figures)
         ratio = f", {row['ratio']:,.3g}x {row['rival']}" if row["ratio"] else ""
+        less = f", less model {row['rate_less_model']:,.4g}" if row["rate_less_model"] else ""
         p99 = f", p99 {row['p99_seconds'] * 1e3:.3g} ms" if row["p99_seconds"] else ""
         target = f" [{row['target']}: {row['met'] or 'not measured'}]" if row["target"] else ""
         terminalreporter.write_line(
             f"{row['name']}: {row['rate']:,.4g} {row['unit']}/s (best {row['best_rate']:,.4g}, n={row['n']}), "
-            f"median {row['median_seconds']:.4g} s{p99}{ratio}{target}"
+            f"median {row['median_seconds']:.4g} s{less}{p99}{ratio}{target}"
         )
     where = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     terminalreporter.write_line(f"recorded in {where}; load average before: {load:.2f}")

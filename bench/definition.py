@@ -41,7 +41,8 @@ class Definition:
     unit       what is counted a second
     cores      how many cores it may use
     rival      name of the definition whose rate it is compared with, or None
-    target     least `rate` (units a second), least `ratio` to the rival, most `median` or `p99` (seconds)
+    target     least `rate` (units a second) or `rate_less_model`, least `ratio` to the rival, most `median` or `p99`
+               (seconds)
     full       the size that is timed
     small      the size that the normal test run checks
     """

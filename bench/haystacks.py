@@ -8,26 +8,32 @@ are known from how it was made, and no engine is asked what it should have found
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
+
+_Thing = TypeVar("_Thing")
 
 _CONSONANTS, _VOWELS = "BDFGKLMNPRSTVZ", "AEIOU"
 _SYLLABLES = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
 #: How the head words of brands begin, and those of shops that no rule knows.
 _BRANDS, _SHOPS = _SYLLABLES[: len(_SYLLABLES) // 2], _SYLLABLES[len(_SYLLABLES) // 2 :]
-_TAILS = (
+_TAILS = (  # noqa: SIM905  # a list would fill the page
     "BAKERY BARBER BOOKS CAFE CLEANERS CLINIC COFFEE DELI DENTAL DINER FARM FITNESS FLORIST FOODS FURNITURE GALLERY "
     "GARAGE GRILL HARDWARE JEWELERS KITCHEN LAUNDRY MARKET MEDIA MUSIC NAILS OPTICAL OUTFITTERS PAINT PARKING PIZZA "
     "PRINT REPAIR SALON SHOES STUDIO SUPPLY TACOS TOWING TOYS TRAVEL VIDEO VINTAGE WINES WORKSHOP YOGA"
 ).split()
-_PLACES = (
+_PLACES = (  # noqa: SIM905
     "AUSTIN TX|BOISE ID|BOSTON MA|CHICAGO IL|DALLAS TX|DENVER CO|DURHAM NC|EUGENE OR|FRESNO CA|HOUSTON TX|IRVINE CA|"
     "MESA AZ|MIAMI FL|NEWARK NJ|OAKLAND CA|OMAHA NE|PLANO TX|RENO NV|SEATTLE WA|TAMPA FL|TOLEDO OH|TUCSON AZ|TULSA OK|"
     "YONKERS NY"
 ).split("|")
+
+#: Beginnings of real names that a word of syllables may have: the shipped rules know them.
+_TAKEN = ("ROKU", "VUDU")
 
 #: One brand in this many is a part of the brand before it: its descriptors are matched by the rules of both.
 NESTED = 20
@@ -218,7 +224,9 @@ def _words(firsts: list[str], draw: _Draw) -> Iterator[str]:
         rest, last = divmod(at, len(_CONSONANTS))
         rest, third = divmod(rest, len(_SYLLABLES))
         first, second = divmod(rest, len(_SYLLABLES))
-        yield firsts[first] + _SYLLABLES[second] + _SYLLABLES[third] + _CONSONANTS[last]
+        word = firsts[first] + _SYLLABLES[second] + _SYLLABLES[third] + _CONSONANTS[last]
+        if not word.startswith(_TAKEN):
+            yield word
 
 
 class _Draw:
@@ -230,14 +238,14 @@ class _Draw:
     def below(self, count: int) -> int:
         return int(self.share() * count)
 
-    def one(self, things):  # type: ignore[no-untyped-def]
+    def one(self, things: Sequence[_Thing]) -> _Thing:
         return things[self.below(len(things))]
 
     def several(self, things: list[str], count: int) -> list[str]:
         rest = list(things)
         return [rest.pop(self.below(len(rest))) for _ in range(count)]
 
-    def shuffle(self, things: list) -> None:  # type: ignore[type-arg]
+    def shuffle(self, things: list[_Thing]) -> None:
         for at in range(len(things) - 1, 0, -1):
             other = self.below(at + 1)
             things[at], things[other] = things[other], things[at]

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tierbreak.errors import RulebookError
+from tierbreak.errors import Fault, RulebookError
 from tierbreak.rulebook import RUNS, Pattern, Rulebook
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tables import MATCHES
@@ -25,8 +26,10 @@ from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
 
 log = logging.getLogger(__name__)
 
-#: One text in this many of a large batch is read again by the exact engine.
+#: One (text, expression) pair in this many of a large batch is read again by the exact engine.
 SAMPLE = 10_000
+#: Expressions that are read again together: a set of few is built in milliseconds, one of a whole book in seconds.
+GROUP = 128
 
 
 class RulesTier:
@@ -58,35 +61,26 @@ class RulesTier:
             if expression.host_only and number not in bad
         }
         self._exact: dict[int, ExactPattern] = {}
+        self._turns = count()
 
     def _collect(self, book: Rulebook) -> None:
-        """Distinct expressions by number, and which rules use each: to match, or as an `unless`."""
-        numbers: dict[bytes, int] = {}
-        self._expressions: list[Expression] = []
-
-        def number_of(pattern: Pattern) -> int:
-            number = numbers.setdefault(pattern.expression.source, len(numbers))
-            if number == len(self._expressions):
-                self._expressions.append(pattern.expression)
-            return number
-
-        self._match_of: list[list[int]] = []
-        self._unless_of: list[list[int]] = []
-        for rule in book.rules:
-            runs = rule.status in RUNS
-            self._match_of.append([number_of(pattern) for pattern in rule.match] if runs else [])
-            self._unless_of.append([number_of(pattern) for pattern in rule.unless] if runs else [])
+        """Distinct expressions by number, those that match and, apart from them, those of `unless`."""
+        running = [rule if rule.status in RUNS else None for rule in book.rules]
+        self._expressions, self._match_of = _numbered([rule.match if rule else () for rule in running])
+        # Not in the database: an `unless` such as a list of states is found in most texts and asked of few.
+        self._excluding, unless_of = _numbered([rule.unless if rule else () for rule in running])
+        self._unless_patterns = [ExactPattern(expression) for expression in self._excluding]
         matched: list[list[tuple[int, int]]] = [[] for _ in self._expressions]
         for index, own in enumerate(self._match_of):
             for place, number in enumerate(own, start=1):
                 matched[number].append((index, place))
         self._matches = Runs.of(matched)
-        self._unless = Runs.of([[(number, 0) for number in own] for own in self._unless_of])
+        self._unless = Runs.of([[(number, 0) for number in own] for own in unless_of])
 
     def _trials(self, folded_examples: Sequence[Sequence[str]]) -> dict[int, list[bytes]]:
         trials: dict[int, list[bytes]] = {}
-        for match, unless, examples in zip(self._match_of, self._unless_of, folded_examples, strict=True):
-            for number in (*match, *unless):
+        for own, examples in zip(self._match_of, folded_examples, strict=True):
+            for number in own:
                 trials.setdefault(number, []).extend(text.encode() for text in examples)
         return trials
 
@@ -96,7 +90,7 @@ class RulesTier:
         if not database.available():
             self.notices.append("hyperscan is not installed here: RE2 serves every rule")
             return ExactScanner(expressions), set()
-        key = database.key(expressions)
+        key = database.key([*expressions, *self._excluding])
         kept = shelf.load(key, expressions)
         if kept is not None:
             fast, notes = kept
@@ -113,30 +107,23 @@ class RulesTier:
         return fast, set(bad)
 
     def _compile(self, book: Rulebook) -> database.Database:
-        try:
-            return database.Database.compile(self._expressions)
-        except database.CannotCompile as refused:
-            faults = []
-            for number, words in refused.numbers.items():
-                pattern = next(
-                    pattern
-                    for rule in book.rules
-                    for pattern in (*rule.match, *rule.unless)
-                    if pattern.expression.source == self._expressions[number].source
-                )
-                says, fix = (
-                    f"Hyperscan refuses it: {words}",
-                    "write what it needs without large counted repeats, or split it",
-                )
-                faults.append(pattern.place.fault("R020", says, pattern.text, "a pattern that compiles", fix))
-            raise RulebookError(f"{len(faults)} patterns do not compile", faults) from None
+        """The database. The expressions of `unless` are compiled as well, so that one no engine takes is named."""
+        refused: dict[bytes, str] = {}
+        built: list[database.Database] = []
+        for expressions in [self._excluding, self._expressions] if self._excluding else [self._expressions]:
+            try:
+                built.append(database.Database.compile(expressions))
+            except database.CannotCompile as error:
+                refused |= {expressions[number].source: words for number, words in error.numbers.items()}
+        if refused:
+            raise RulebookError(f"{len(refused)} patterns do not compile", _refusals(book, refused))
+        return built[-1]
 
     def _quarantine(self, book: Rulebook, bad: set[int]) -> tuple[str, ...]:
         """Patterns the fast engine gets wrong are read by the exact one; their rules are named, loudly."""
         self._slow_numbers = np.array(sorted(bad), dtype=np.int64)
         self._slow = ExactScanner([self._expressions[number] for number in self._slow_numbers]) if bad else None
-        own = zip(self._match_of, self._unless_of, strict=True)
-        rules = sorted({book.rules[at].id for at, (match, unless) in enumerate(own) if bad & {*match, *unless}})
+        rules = sorted({book.rules[at].id for at, own in enumerate(self._match_of) if bad & set(own)})
         if rules:
             self.notices.append(f"{len(rules)} rules quarantined to RE2, Hyperscan gets them wrong: {', '.join(rules)}")
             log.error(self.notices[-1])
@@ -151,15 +138,22 @@ class RulesTier:
         """
         encoded = [text.encode() for text in texts.to_list()]
         where, what = self._scan(encoded)
-        if len(encoded) >= SAMPLE:
+        if len(encoded) >= SAMPLE and self._expressions:
             self._reread(encoded, where, what)
         text, rule, number = _one_a_rule(*self._matches.take(where, what))
-        # `unless` is looked up only for rules that matched: an exclusion that many rules share costs nothing else.
-        at, unless, _ = self._unless.take(np.arange(len(rule)), rule)
-        excluded = np.zeros(len(rule), dtype=bool)
-        excluded[at[np.isin(text[at] << 32 | unless, where << 32 | what)]] = True
+        excluded = self._excluded(encoded, text, rule)
         columns = {"folded": text, "rule": rule, "match": number, "excluded": excluded}
         return pl.DataFrame(columns, schema_overrides=MATCHES)
+
+    def _excluded(self, encoded: list[bytes], text: np.ndarray, rule: np.ndarray) -> np.ndarray:
+        """bool [m]: whether an `unless` pattern of the rule matches too; the exact engine is asked."""
+        excluded = np.zeros(len(rule), dtype=bool)
+        at, number, _ = self._unless.take(np.arange(len(rule)), rule)
+        patterns = self._unless_patterns
+        for place, which in zip(at.tolist(), number.tolist(), strict=True):
+            if not excluded[place] and patterns[which].matches(encoded[text[place]]):
+                excluded[place] = True
+        return excluded
 
     def _scan(self, encoded: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
         where, what = self._fast.scan(encoded)
@@ -176,13 +170,20 @@ class RulesTier:
         return where, what
 
     def _reread(self, encoded: list[bytes], where: np.ndarray, what: np.ndarray) -> None:
-        """Read a sample again exactly and count what was lost; decisions are not changed in mid-batch."""
-        for position in range(0, len(encoded), SAMPLE):
-            served = set(what[where == position].tolist())
-            for number in range(len(self._expressions)):
-                if number not in served and self._pattern(number).matches(encoded[position]):
-                    self.lost += 1
-                    log.error("the fast engine lost a match of expression %r", self._expressions[number].source)
+        """Read a sample again exactly and count what was lost; decisions are not changed in mid-batch.
+
+        Each batch takes the next group of expressions and reads as many texts for it as make one pair in SAMPLE.
+        """
+        groups = -(-len(self._expressions) // GROUP)
+        first = next(self._turns) % groups * GROUP
+        step = max(1, SAMPLE // groups)
+        at, number = ExactScanner(self._expressions[first : first + GROUP]).scan(encoded[::step])
+        due = (at * step) << 32 | (number + first)
+        lost = due[~_among(due, where << 32 | what)]
+        self.lost += len(lost)
+        for pair in lost.tolist():
+            source = self._expressions[pair & 0xFFFFFFFF].source
+            log.error("the fast engine lost a match of expression %r", source)
 
     def _pattern(self, number: int) -> ExactPattern:
         if number not in self._exact:
@@ -193,6 +194,31 @@ class RulesTier:
         """Where a rule's match stands in a folded text: byte offsets, of every pattern of the rule."""
         encoded = text.encode()
         return sorted({span for number in self._match_of[rule] for span in self._pattern(number).spans(encoded)})
+
+
+def _numbered(patterns: Sequence[Sequence[Pattern]]) -> tuple[list[Expression], list[list[int]]]:
+    """The distinct expressions, and for each list of patterns the numbers of theirs."""
+    numbers: dict[bytes, int] = {}
+    expressions: list[Expression] = []
+    for pattern in (pattern for own in patterns for pattern in own):
+        if numbers.setdefault(pattern.expression.source, len(numbers)) == len(expressions):
+            expressions.append(pattern.expression)
+    return expressions, [[numbers[pattern.expression.source] for pattern in own] for own in patterns]
+
+
+def _refusals(book: Rulebook, refused: Mapping[bytes, str]) -> list[Fault]:
+    """A fault for each refused expression, at the first pattern that has it."""
+    first: dict[bytes, Pattern] = {}
+    for rule in book.rules:
+        for pattern in (*rule.match, *rule.unless):
+            first.setdefault(pattern.expression.source, pattern)
+    fix = "write what it needs without large counted repeats, or split it"
+    return [
+        first[source].place.fault(
+            "R020", f"Hyperscan refuses it: {words}", first[source].text, "a pattern that compiles", fix
+        )
+        for source, words in refused.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -219,6 +245,16 @@ class Runs:
         within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         pairs = self.pairs[np.repeat(self.start[which], count) + within]
         return np.repeat(beside, count), pairs[:, 0], pairs[:, 1]
+
+
+def _among(wanted: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Which of `wanted` stand among `pairs`: np.isin, which hashes integers at many times the cost of a search.
+
+    >>> _among(np.array([5, 9, 1]), np.array([4, 1, 5])).tolist()
+    [True, False, True]
+    """
+    ordered = np.sort(pairs)
+    return np.searchsorted(ordered, wanted, side="right") > np.searchsorted(ordered, wanted, side="left")
 
 
 def _one_a_rule(text: np.ndarray, rule: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
