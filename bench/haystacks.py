@@ -154,13 +154,14 @@ def descriptors(count: int, book: list[Brand], *, matched: float, seed: int = 2)
 
 
 def untidy(texts: list[str]) -> list[str]:
-    """The same descriptors as banks write them: by turns as they are, in lower case, with two spaces, and with both.
+    """The same descriptors as banks write them: of each eight four as they are, three in lower case, one
+    in lower case and with two spaces.
 
-    >>> untidy(["A B", "C D", "E F", "G H"])
-    ['A B', 'c d', 'E  F', 'g  h']
+    >>> untidy(["A B", "C D", "E F", "G H", "I J"])
+    ['A B', 'c d', 'E F', 'g  h', 'I J']
     """
-    changes = (str, str.lower, lambda text: text.replace(" ", "  ", 1), lambda text: text.lower().replace(" ", "  ", 1))
-    return [changes[at % 4](text) for at, text in enumerate(texts)]
+    changes = (str, str.lower, str, lambda text: text.lower().replace(" ", "  ", 1), str, str.lower, str, str.lower)
+    return [changes[at % 8](text) for at, text in enumerate(texts)]
 
 
 def visits(distinct: int, rows: int, seed: int = 3) -> list[int]:

@@ -295,6 +295,8 @@ def decide(settled: Decisions, ranked: pl.DataFrame, vetoed: np.ndarray, thresho
 
     A denied top answer abstains; it never promotes the second.
     """
+    if not ranked.height:
+        return settled
     case = ranked["case"].to_numpy().astype(np.int64)
     brands = ranked["brands"].to_numpy()
     confidences = ranked["confidences"].to_numpy()

@@ -18,6 +18,7 @@ from tierbreak.settings import Settings
 from tierbreak.tables import EVIDENCE, TIERS, TOP_K
 
 _NO_SPANS, _NO_EVIDENCE = pl.DataFrame(schema=SPANS), pl.DataFrame(schema=EVIDENCE)
+_NO_ANSWERS = pl.DataFrame(schema=RANKED)
 _CACHE, _MODEL = TIERS.index("cache"), TIERS.index("model")
 
 
@@ -65,6 +66,8 @@ class Evidence:
 
     def ranked(self, which: np.ndarray) -> pl.DataFrame:
         """RANKED rows for the cases `which` (bool [cases]) that were asked."""
+        if not len(self.keys):
+            return _NO_ANSWERS
         case = np.flatnonzero(which & (self.of_case >= 0))
         key = self.of_case[case]
         columns = {
