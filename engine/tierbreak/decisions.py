@@ -156,8 +156,22 @@ class Record:
         return top
 
     def _candidates(self, ids: pl.Series) -> pl.Series:
+        """List(String) [cases]. Cases with as many candidates are made together: dropping nulls from a list a case
+        took three quarters of the time of `emit`.
+        """
         top = self._ranking()
-        return _take(ids, top.reshape(-1)).reshape((len(top), CANDIDATES)).arr.to_list().list.drop_nulls()
+        count = (top >= 0).sum(axis=1)
+        order = np.argsort(count, kind="stable")
+        lists = [pl.Series([], dtype=DECISION["candidates"])]
+        for many in np.unique(count).tolist():
+            named = top[count == many]
+            if many:
+                lists.append(_take(ids, named[named >= 0]).reshape((len(named), many)).arr.to_list())
+            else:
+                lists.append(pl.Series([[]] * len(named), dtype=DECISION["candidates"]))
+        place = np.empty(len(order), dtype=np.uint32)
+        place[order] = np.arange(len(order), dtype=np.uint32)
+        return pl.concat(lists)[place]
 
     def verdicts(self) -> pl.DataFrame:
         """One row for each answer a tier gave about one case; `reason` says what kept it from deciding.

@@ -26,7 +26,7 @@ from tierbreak.files.streams import open_bytes
 __all__ = ["FORMATS", "BrokenRow", "BrokenRows", "Chunk", "Sink", "Source", "open_sink", "open_source"]
 
 
-def open_source(name: str | Path, format: str | None = None, *, chunk_rows: int = 250_000) -> Source:
+def open_source(name: str | Path, format: str | None = None, *, chunk_rows: int = 500_000) -> Source:
     """Open a table for reading.
 
     name         a file, or '-' for standard input; gzip is unpacked
