@@ -130,9 +130,16 @@ class Record:
             rule="|".join(names.rules[i] for i in contested) if contested else names.rules[rule] if rule >= 0 else None,
             candidates=tuple(names.ids[at] for at in self._ranking()[0].tolist() if at >= 0),
             collision=kind_names(int(decided.kinds[0])),
-            reason="blank" if self._blank()[0] else REASONS[decided.reason[0]] if decided.reason[0] >= 0 else None,
+            reason=self._reason(),
             fingerprint=fingerprint,
         )
+
+    def _reason(self) -> str | None:
+        """The reason of a batch of one row."""
+        if not self.texts.folded[0]:
+            return "blank"
+        reason = int(self.decided.reason[0])
+        return REASONS[reason] if reason >= 0 else None
 
     def _blank(self) -> np.ndarray:
         return (self.texts.folded.str.len_bytes() == 0).to_numpy()[self.cases.text]

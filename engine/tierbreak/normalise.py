@@ -281,7 +281,7 @@ def _run(descriptors: pl.Series, plan: tuple[_Stage, ...]) -> pl.DataFrame:
     """Run the stages in order, each on the rows that need it."""
     frame = descriptors.alias("raw").to_frame()
     for stage in plan:
-        if stage.needs is None:
+        if stage.needs is None or frame[stage.needs].all():  # all: a single row, for which each call counts
             frame = frame.with_columns(**stage.columns)
         elif frame[stage.needs].any():
             rows = frame[stage.needs].arg_true()
