@@ -51,13 +51,19 @@ def rules_only(table, cases, where=(), book=BOOK):
     return settle(standing, spans(*where), book)
 
 
+def every(threshold):
+    """The same threshold for all brands."""
+    return np.full(len(BOOK.parent), threshold, dtype=np.float32)
+
+
 def ranked(*rows):
     """(case, tier, [(brand, confidence), …]) -> RANKED."""
     full = []
     for case, tier, top in rows:
         brands = [brand for brand, _ in top] + [-1] * (TOP_K - len(top))
         confidences = [confidence for _, confidence in top] + [0.0] * (TOP_K - len(top))
-        full.append((case, TIERS.index(tier), brands, confidences))
+        silence = REASONS.index("below-threshold" if top else "no-known-brand")
+        full.append((case, TIERS.index(tier), brands, confidences, silence))
     return pl.DataFrame(full, schema=RANKED, orient="row")
 
 
@@ -161,7 +167,7 @@ def test_deny_takes_its_brand_out_for_every_tier():
     assert settled.brand.tolist() == [-1, 3, -1]
     assert kinds(settled) == ["denied", "denied", None]
     top = [(0, 0.99), (3, 0.005)]
-    out = decide(settled, ranked((0, "model", top), (2, "model", top)), standing.vetoed, 0.9)
+    out = decide(settled, ranked((0, "model", top), (2, "model", top)), standing.vetoed, every(0.9))
     assert out.brand.tolist() == [-1, 3, -1], "a denied top answer abstains, it never promotes the second"
     assert reasons(out) == ["denied", None, "denied"]
     assert kinds(out) == ["denied", "denied", "denied"]
@@ -172,11 +178,22 @@ def test_a_text_that_is_no_merchants_is_closed():
     standing = stand(matches((0, 4), (0, 8), (1, 8), (2, 4)), 3, BOOK)
     settled = settle(standing, spans(), BOOK)
     assert unsettled(settled).tolist() == [False, False, False]
-    out = decide(settled, ranked((0, "model", [(2, 1.0)]), (1, "model", [(2, 1.0)])), standing.vetoed, 0.5)
+    out = decide(settled, ranked((0, "model", [(2, 1.0)]), (1, "model", [(2, 1.0)])), standing.vetoed, every(0.5))
     assert out.brand.tolist() == [-1, -1, 3]
     assert out.rule.tolist() == [8, 8, 4]
     assert reasons(out) == ["not-a-merchant", "not-a-merchant", None]
     assert kinds(out) == ["denied", None, None]
+
+
+def test_a_brand_may_have_a_threshold_of_its_own():
+    """Cases 0 and 1 stand at 0.9: brand 2 speaks from 0.9, brand 3 from 0.95 only."""
+    standing = stand(matches(), 2, BOOK)
+    thresholds = every(0.9)
+    thresholds[3] = 0.95
+    answers = ranked((0, "model", [(2, 0.9)]), (1, "model", [(3, 0.9)]))
+    out = decide(settle(standing, spans(), BOOK), answers, standing.vetoed, thresholds)
+    assert out.brand.tolist() == [2, -1]
+    assert reasons(out) == [None, "below-threshold"]
 
 
 def test_the_next_tier_decides_what_rules_left_open():
@@ -192,7 +209,7 @@ def test_the_next_tier_decides_what_rules_left_open():
         (3, "model", [(2, 0.89)]),
         (4, "model", []),
     )
-    out = decide(settled, answers, standing.vetoed, 0.9)
+    out = decide(settled, answers, standing.vetoed, every(0.9))
     assert out.brand.tolist() == [3, -1, 2, -1, -1]
     assert [TIERS[tier] if tier >= 0 else None for tier in out.tier] == ["cache", None, "model", None, None]
     assert reasons(out) == [None, "contested", None, "below-threshold", "no-known-brand"]
@@ -203,7 +220,7 @@ def test_the_next_tier_decides_what_rules_left_open():
 
 def test_a_later_tier_never_overturns_rules():
     standing = stand(matches((0, 4)), 1, BOOK)
-    out = decide(settle(standing, spans(), BOOK), ranked((0, "model", [(0, 1.0)])), standing.vetoed, 0.5)
+    out = decide(settle(standing, spans(), BOOK), ranked((0, "model", [(0, 1.0)])), standing.vetoed, every(0.5))
     assert out.brand.tolist() == [3]
     assert out.tier.tolist() == [0]
 

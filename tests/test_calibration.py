@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierbreak.calibration import Policy, confidences, fit, rank
+from tierbreak.calibration import SILENCES, Policy, band, confidences, fit, rank, weigh
 from tierbreak.errors import ModelError
 
 POLICY = Policy(temperature=1.0, null_score=0.0, threshold=0.5)
@@ -61,6 +61,58 @@ def test_rank_drops_masked_labels_and_their_mass():
     brands, confidence = rank(POLICY, i32([-1, 7]), f32([math.log(8), 0.0]))
     assert brands.tolist() == [[7, -1]]
     assert confidence.tolist() == [[0.5, 0.0]]
+
+
+def shares(*masses):
+    """Raw scores whose masses, at temperature 1, are to each other as these."""
+    return f32([math.log(mass) for mass in masses])
+
+
+@pytest.mark.parametrize(
+    ("masses", "confidence", "silence"),
+    [
+        ((8, 1, 1, 0.001), 0.8, "below-threshold"),  # 8 of 10, the second has an eighth of it
+        ((4, 2, 1, 1), 0.5, "torn"),  # the second has half of the first
+        ((2, 1, 6, 1), 0.2, "no-known-brand"),
+        ((2, 1, 1, 6), 0.2, "not-a-merchant"),
+        ((2, 1, 3, 4), 0.2, "not-a-merchant"),
+    ],
+)
+def test_reserved_answers_take_mass_and_say_why(masses, confidence, silence):
+    """Labels: brands 4 and 7, no known brand, not a merchant."""
+    found = weigh(Policy(1.0, -99.0, 1.0), i32([4, 7, -2, -3]), shares(*masses))
+    assert found.brands.tolist() == [[4, 7, -1, -1]]
+    assert found.confidences[0, 0] == pytest.approx(confidence, abs=2e-4)
+    assert SILENCES[found.silence[0]] == silence
+
+
+def test_a_shift_moves_the_reserved_answers_only():
+    """4 against 1 is 0.8; with the reserved mass four times as large it is a half."""
+    scores, brands = shares(4, 1), i32([4, -2])
+    assert rank(Policy(1.0, -99.0, 1.0), brands, scores)[1][0, 0] == pytest.approx(0.8)
+    shifted = Policy(1.0, -99.0, 1.0, reserved_shift=math.log(4))
+    assert rank(shifted, brands, scores)[1][0, 0] == pytest.approx(0.5)
+
+
+def test_fit_learns_that_reserved_answers_come_too_readily():
+    """Right brand and `no brand` score alike on 60 keys that all have a brand: the shift must go down."""
+    brands, scores = i32(*[[4, -2]] * 60), f32(*[[0.5, 0.5]] * 60)
+    policy = fit(brands, scores, np.full(60, 4, dtype=np.int32))
+    assert policy.reserved_shift < -0.1
+    assert rank(policy, brands, scores)[1][0, 0] > 0.95
+
+
+def test_bands_hold_what_they_promise():
+    """400 keys, of the 200 surest none wrong, then one in 20: 0.975 in all, 0.95 in the second half."""
+    brands, scores = i32(*[[3]] * 400), np.linspace(0.9, 0.6, 400, dtype=np.float32)[:, None]
+    truth = np.full(400, 3, dtype=np.int32)
+    truth[210::20] = 5
+    policy = fit(brands, scores, truth)
+    bands = band(policy, rank(policy, brands, scores)[1][:, 0])
+    assert (bands[:200] == 2).all()
+    assert (truth == 3)[bands == 2].mean() >= 0.985
+    assert (truth == 3)[bands == 1].mean() >= 0.92
+    assert set(bands) == {1, 2}
 
 
 def test_rank_of_masked_labels_only():
@@ -179,7 +231,7 @@ def test_every_fault_of_a_file_is_named_at_once(tmp_path):
         fix,
         "calibration.json: error[M009]: `treshold` is not known",
         "  = found: treshold",
-        "  = expected: temperature, null_score, threshold",
+        "  = expected: temperature, null_score, threshold, reserved_shift, high, very_high, by_sector, by_brand",
         fix,
         "calibration.json: error[M009]: `temperature` is wrong",
         "  = found: 0",

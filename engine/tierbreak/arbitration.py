@@ -43,6 +43,7 @@ RANKED = schema(
     tier=pl.UInt8,  # position in tables.TIERS
     brands=pl.Array(pl.Int32, TOP_K),
     confidences=pl.Array(pl.Float32, TOP_K),
+    silence=pl.Int8,  # position in REASONS: why nobody speaks, where no brand reaches its threshold
 )
 
 
@@ -123,8 +124,8 @@ class Decisions:
 
 
 #: Why the engine abstains.
-REASONS = ("contested", "denied", "below-threshold", "no-known-brand", "no-match", "not-a-merchant")
-_R_CONTESTED, _R_DENIED, _R_BELOW, _R_UNKNOWN, _R_NO_MATCH, _R_NO_MERCHANT = range(len(REASONS))
+REASONS = ("contested", "denied", "below-threshold", "no-known-brand", "no-match", "not-a-merchant", "torn")
+_R_CONTESTED, _R_DENIED, _, _, _R_NO_MATCH, _R_NO_MERCHANT, _ = range(len(REASONS))
 
 
 def stand(matches: pl.DataFrame, cases: int, book: Precedence) -> Standing:
@@ -285,13 +286,13 @@ def _family(
             outcome[group[brands != deepest]] = FAMILY
 
 
-def decide(settled: Decisions, ranked: pl.DataFrame, vetoed: np.ndarray, threshold: float) -> Decisions:
+def decide(settled: Decisions, ranked: pl.DataFrame, vetoed: np.ndarray, thresholds: np.ndarray) -> Decisions:
     """The later tiers' turn: RANKED answers fill the cases that rules left open.
 
     settled     what `settle` returned
     ranked      RANKED, at most one row a case
     vetoed      int64, case << 32 | brand, as in Standing
-    threshold   0..1, the least confidence to speak
+    thresholds  float32 [brands], the least confidence to speak of each
 
     A denied top answer abstains; it never promotes the second.
     """
@@ -301,21 +302,22 @@ def decide(settled: Decisions, ranked: pl.DataFrame, vetoed: np.ndarray, thresho
     brands = ranked["brands"].to_numpy()
     confidences = ranked["confidences"].to_numpy()
     tier = ranked["tier"].to_numpy().astype(np.int32)
+    silence = ranked["silence"].to_numpy()
     still = unsettled(settled)[case]
-    case, brands, confidences, tier = case[still], brands[still], confidences[still], tier[still]
+    case, brands, confidences, tier, silence = (column[still] for column in (case, brands, confidences, tier, silence))
     top, confidence = brands[:, 0], confidences[:, 0]
 
     changed = ("brand", "tier", "confidence", "kinds", "reason", "top")
     out = replace(settled, **{name: getattr(settled, name).copy() for name in changed})
     denied = np.isin(case << 32 | top.astype(np.int64), vetoed) & (top >= 0)
-    speaks = (top >= 0) & (confidence >= threshold)
+    speaks = (top >= 0) & (confidence >= thresholds[top])
     out.kinds[case[denied & speaks]] |= _DENIED
     wins = speaks & ~denied
     out.brand[case[wins]] = top[wins]
     out.tier[case[wins]] = tier[wins]
     out.confidence[case[wins]] = confidence[wins]
     out.top[case] = brands
-    silent = np.where(speaks, _R_DENIED, np.where(top >= 0, _R_BELOW, _R_UNKNOWN))
+    silent = np.where(speaks, _R_DENIED, silence)
     contested = out.kinds[case] & _CONTESTED > 0
     silent = np.where(contested & ~(denied & speaks), _R_CONTESTED, silent)
     out.reason[case] = np.where(wins, -1, silent)

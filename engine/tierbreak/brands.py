@@ -19,6 +19,7 @@ import numpy as np
 from tierbreak import brandfile
 from tierbreak.brandfile import Brand, Row
 from tierbreak.errors import Fault, RegistryError
+from tierbreak.tables import MASKED, NO_BRAND, NOT_A_MERCHANT
 
 __all__ = ["Brand", "Registry", "UnknownBrand"]
 
@@ -119,6 +120,18 @@ class Registry:
             return self._index[id]
         except KeyError:
             raise UnknownBrand(f"no brand `{id}`{_near(id, self.ids)}") from None
+
+    def codes(self, labels: Sequence[str]) -> np.ndarray:
+        """What each of a model's labels stands for: an array that `labels` of tables.EVIDENCE are looked up in.
+
+        returns   int32 [labels + 2]: registry index, redirects followed, or MASKED for a brand that is not live; at its
+                  end, where the labels -2 and -1 look, NOT_A_MERCHANT and NO_BRAND
+
+        Raises UnknownBrand.
+        """
+        brand = self.redirect[np.array([self.index(label) for label in labels], dtype=np.int64)]
+        live = np.where(self.live[brand], brand, MASKED)
+        return np.append(live, [NOT_A_MERCHANT, NO_BRAND]).astype(np.int32)
 
     def ancestors(self, index: int) -> tuple[int, ...]:
         """Indexes of the parent, its parent, and so on, nearest first; empty where there is none."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierbreak.errors import Fault, ModelError
+from tierbreak.tables import MASKED, NOT_A_MERCHANT
 
 Floats = npt.NDArray[np.float32]
 Brands = npt.NDArray[np.int32]
@@ -33,23 +34,35 @@ _SUREST = np.nextafter(np.float32(1.0), np.float32(0.0))
 #: The range of temperatures and null scores that `fit` looks at. Scores are cosines.
 _TEMPERATURES = (0.003, 0.3)
 _NULL_SCORES = (0.0, 1.2)
+#: The range of what reserved answers are moved by; where there are any, the null score is so low that it has no mass.
+_SHIFTS = (-0.3, 0.3)
+_NO_NULL = -4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How raw scores become confidences, and the least confidence to speak.
 
-    temperature   > 0, in units of the raw score; small means that a small lead decides
-    null_score    the raw score at which "no known brand" stands: one more logit in the softmax
-    threshold     0..1; a confidence below it abstains
+    temperature      > 0, in units of the raw score; small means that a small lead decides
+    null_score       the raw score at which "no known brand" stands: one more logit in the softmax
+    threshold        0..1; a confidence below it abstains
+    reserved_shift   added to the raw scores of the reserved answers: above 0 the model abstains more readily
+    high, very_high  0..1, the least confidences of the bands of these names
+    by_sector        sector -> threshold for brands that have none of their own
+    by_brand         brand id -> threshold; a brand's or a sector's counts where it lies above `threshold`
 
     >>> Policy(temperature=0.05, null_score=0.7, threshold=0.9).fingerprint[:12]
-    '7e504a825875'
+    '6c2b9e57f3b1'
     """
 
     temperature: float
     null_score: float
     threshold: float
+    reserved_shift: float = 0.0
+    high: float = 1.0
+    very_high: float = 1.0
+    by_sector: Mapping[str, float] = field(default_factory=dict)
+    by_brand: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wrong = _wrong_values(asdict(self))
@@ -60,7 +73,7 @@ class Policy:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest of the three values."""
+        """Hex digest of all values."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @classmethod
@@ -72,19 +85,33 @@ class Policy:
             raise ModelError(faults=[_fault(path, "cannot be read", str(error), "a JSON object")]) from None
         if not isinstance(given, dict):
             raise ModelError(faults=[_fault(path, "is not an object", type(given).__name__, "a JSON object")])
-        names = [field.name for field in fields(cls)]
-        faults = [_fault(path, f"`{name}` is missing", "", "a number") for name in names if name not in given]
+        names = [one.name for one in fields(cls)]
+        due = [one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING]
+        faults = [_fault(path, f"`{name}` is missing", "", "a number") for name in due if name not in given]
         faults += [
             _fault(path, f"`{name}` is not known", name, ", ".join(names)) for name in given if name not in names
         ]
         faults += [_fault(path, f"`{name}` is wrong", repr(found), want) for name, found, want in _wrong_values(given)]
         if faults:
             raise ModelError(faults=faults)
-        return cls(**{name: float(given[name]) for name in names})
+        return cls(**given)
 
     def to_json(self) -> str:
         """The text of calibration.json, names sorted."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    def thresholds(self, ids: Sequence[str], sectors: Sequence[str]) -> Floats:
+        """float32 [brands]: the least confidence to speak of each brand, given all ids and sectors in one order.
+
+        >>> policy = Policy(0.05, 0.7, 0.8, by_sector={"fuel": 0.9}, by_brand={"shell": 0.95, "bp": 0.5})
+        >>> policy.thresholds(["bp", "gap", "gulf", "shell"], ["fuel", "clothing", "fuel", "fuel"]).round(2).tolist()
+        [0.800000011920929, 0.800000011920929, 0.8999999761581421, 0.949999988079071]
+        """
+        own = [
+            self.by_brand.get(id, self.by_sector.get(sector, self.threshold))
+            for id, sector in zip(ids, sectors, strict=True)
+        ]
+        return np.maximum(np.array(own, dtype=np.float32), np.float32(self.threshold))
 
 
 def confidences(scores: Floats, temperature: float, null_score: float) -> Floats:
@@ -119,76 +146,156 @@ def confidences(scores: Floats, temperature: float, null_score: float) -> Floats
     return (masses[:, :k] / total[:, None]).astype(np.float32)
 
 
-def rank(policy: Policy, brands: Brands, scores: Floats) -> tuple[Brands, Floats]:
-    """Apply a policy to evidence: the brands of each key, best first, with their confidence.
+#: Why a model does not speak, as `Weighed.silence` says it.
+SILENCES = ("below-threshold", "no-known-brand", "not-a-merchant", "torn")
 
-    brands    int32 [n, k]     registry index of each label; -1 where it is masked or unknown
+#: Two brands are torn between where the second has at least so much of the first one's confidence.
+_TORN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A policy's view of evidence.
+
+    brands        int32 [n, k]     registry indexes, best first; behind the last one -1
+    confidences   float32 [n, k]   beside them; behind the last one 0
+    silence       int8 [n]         a position in SILENCES: the reason where no brand reaches its threshold
+    """
+
+    brands: Brands
+    confidences: Floats
+    silence: npt.NDArray[np.int8]
+
+
+def weigh(policy: Policy, brands: Brands, scores: Floats) -> Weighed:
+    """Apply a policy to evidence.
+
+    brands    int32 [n, k]     registry index of each label; MASKED, or NO_BRAND and NOT_A_MERCHANT for reserved labels
     scores    float32 [n, k]   raw scores beside them
-    returns   brands int32 [n, k], confidence float32 [n, k]; behind the last one -1 and 0
 
     Labels that lead to one brand are one answer: their confidences are summed. A masked label is left out
-    before the softmax: its mass goes to nobody. Equal confidences stand in the order of the brand index. None
-    is 1: a threshold of 1 silences the model.
+    before the softmax: its mass goes to nobody. A reserved answer takes mass and is never ranked. Equal confidences
+    stand in the order of the brand index. None is 1: a threshold of 1 silences the model.
+
+    >>> policy = Policy(temperature=1.0, null_score=-99.0, threshold=0.9)
+    >>> found = weigh(policy, np.array([[4, 7, NO_BRAND, NOT_A_MERCHANT]], dtype="int32"),
+    ...               np.log(np.array([[4.0, 2.0, 1.0, 1.0]], dtype="float32")))
+    >>> found.brands.tolist(), found.confidences.tolist(), SILENCES[found.silence[0]]
+    ([[4, 7, -1, -1]], [[0.5, 0.25, 0.0, 0.0]], 'torn')
+    """
+    brands = brands.copy()
+    aside = brands < MASKED
+    shifted = np.where(aside, scores + np.float32(policy.reserved_shift), scores)
+    known = np.where(brands != MASKED, shifted, np.float32(-np.inf)).astype(np.float32)
+    confidence = confidences(known, policy.temperature, policy.null_score)
+    no_merchant = _across(np.where(brands == NOT_A_MERCHANT, confidence, np.float32(0.0)))
+    confidence[aside] = 0.0
+    brands[aside] = MASKED
+    for later in range(1, brands.shape[1]):
+        for earlier in range(later):
+            same = (brands[:, later] == brands[:, earlier]) & (brands[:, later] >= 0)
+            confidence[same, earlier] += confidence[same, later]
+            brands[same, later] = MASKED
+    unknown = 1.0 - no_merchant - _across(np.where(brands >= 0, confidence, np.float32(0.0)))
+    confidence[brands < 0] = -1.0
+    order = np.lexsort((brands, -confidence), axis=1)
+    brands = np.take_along_axis(brands, order, axis=1)
+    sure = np.clip(np.take_along_axis(confidence, order, axis=1), np.float32(0.0), _SUREST)
+    best, second = sure[:, 0], sure[:, 1] if sure.shape[1] > 1 else np.zeros(len(sure), np.float32)
+    silence = np.select(
+        [(no_merchant > unknown) & (no_merchant > best), (unknown > best) | (brands[:, 0] < 0), second >= _TORN * best],
+        [2, 1, 3], 0,
+    ).astype(np.int8)  # fmt: skip
+    return Weighed(brands, sure, silence)
+
+
+def rank(policy: Policy, brands: Brands, scores: Floats) -> tuple[Brands, Floats]:
+    """The brands of each key, best first, with their confidence, as `weigh` finds them.
 
     >>> policy = Policy(temperature=0.1, null_score=0.5, threshold=0.9)
     >>> rank(policy, np.array([[4, -1, 7, 4]], dtype="int32"), np.array([[0.8, 0.8, 0.7, 0.7]], dtype="float32"))
     (array([[ 4,  7, -1, -1]], dtype=int32), array([[0.76608473, 0.20603187, 0.        , 0.        ]], dtype=float32))
     """
-    brands = brands.copy()
-    known = np.where(brands >= 0, scores, np.float32(-np.inf)).astype(np.float32)
-    confidence = confidences(known, policy.temperature, policy.null_score)
-    for later in range(1, brands.shape[1]):
-        for earlier in range(later):
-            same = (brands[:, later] == brands[:, earlier]) & (brands[:, later] >= 0)
-            confidence[same, earlier] += confidence[same, later]
-            brands[same, later] = -1
-    confidence[brands < 0] = -1.0
-    order = np.lexsort((brands, -confidence), axis=1)
-    brands = np.take_along_axis(brands, order, axis=1)
-    return brands, np.clip(np.take_along_axis(confidence, order, axis=1), np.float32(0.0), _SUREST)
+    found = weigh(policy, brands, scores)
+    return found.brands, found.confidences
+
+
+def _across(values: Floats) -> Floats:
+    """float32 [n]: each row's sum, column after column; `sum` may add up in another order where there is one row."""
+    total = values[:, 0].copy()
+    for column in range(1, values.shape[1]):
+        total += values[:, column]
+    return total
 
 
 def fit(brands: Brands, scores: Floats, truth: Brands, precision: float = 0.98, no_brand_rate: float = 0.02) -> Policy:
     """Fit a policy on the calibration split.
 
-    brands          int32 [n, k]     as for `rank`
+    brands          int32 [n, k]     as for `weigh`
     scores          float32 [n, k]
     truth           int32 [n]        the right brand of each key, -1 where there is none
     precision       0..1             right among answered, to be reached at the threshold
     no_brand_rate   0..1             most of the keys without a brand that may be answered
 
-    Temperature and null score minimise the negative log likelihood of the truth; where the truth is not among
-    the k labels, abstaining is the right answer. The search is a grid made finer five times: no randomness.
+    Temperature and null score, or the shift of the reserved answers where there are any, minimise the negative log
+    likelihood of the truth; where the truth is not among the k labels, abstaining is the right answer. The search is a
+    grid made finer five times: no randomness.
 
     The threshold is the least one at which both bounds hold. With few keys a run of luck would pass for
     precision, so each bound must hold with one more error than was seen: 49 right answers and no wrong one are
-    the least that shows 0.98. Where no threshold holds, it is 1.0: the model abstains on everything.
+    the least that shows 0.98. Where no threshold holds, it is 1.0: the model abstains on everything. The bands are
+    set likewise: `very-high` for BANDS' precision of all above it, `high` for that of all between the two.
 
     Raises ValueError where there are no keys.
     """
     if not len(truth):
         raise ValueError("the calibration split has no keys")
+    aside = brands < MASKED
+    reserved = bool(aside.any())
     right = (brands == truth[:, None]) & (truth >= 0)[:, None]
-    known = np.where(brands >= 0, scores, np.float32(-np.inf)).astype(np.float32)
 
-    def loss(temperature: float, null_score: float) -> float:
-        mass = confidences(known, temperature, null_score).astype(np.float64)
-        chance = np.where(right.any(axis=1), (mass * right).sum(axis=1), 1.0 - mass.sum(axis=1))
+    def loss(temperature: float, other: float) -> float:
+        shifted = np.where(aside, scores + other, scores) if reserved else scores
+        known = np.where(brands != MASKED, shifted, -np.inf).astype(np.float32)
+        mass = confidences(known, temperature, _NO_NULL if reserved else other).astype(np.float64)
+        named = np.where(brands >= 0, mass, 0.0)
+        chance = np.where(right.any(axis=1), (named * right).sum(axis=1), 1.0 - named.sum(axis=1))
         return float(-np.log(np.maximum(chance, 1e-9)).mean())
 
-    temperature, null_score = _least(loss)
-    ranked, confidence = rank(Policy(temperature, null_score, 1.0), brands, scores)
-    answered = ranked[:, 0] >= 0
-    threshold = _threshold(
-        confidence[answered, 0], ranked[answered, 0] == truth[answered], truth[answered] < 0, int((truth < 0).sum()),
-        precision, no_brand_rate,
-    )  # fmt: skip
-    return Policy(temperature, null_score, threshold)
+    temperature, other = _least(loss, _SHIFTS if reserved else _NULL_SCORES)
+    null_score, shift = (_NO_NULL, other) if reserved else (other, 0.0)
+    found = weigh(Policy(temperature, null_score, 1.0, shift), brands, scores)
+    named = found.brands[:, 0] >= 0
+    sure, hit = found.confidences[named, 0], found.brands[named, 0] == truth[named]
+    nobody = truth[named] < 0
+    threshold = _threshold(sure, hit, nobody, int((truth < 0).sum()), precision, no_brand_rate)
+    very_high = _threshold(sure, hit, nobody, 0, BANDS["very-high"], 1.0)
+    below = sure < very_high
+    high = min(_threshold(sure[below], hit[below], nobody[below], 0, BANDS["high"], 1.0), very_high)
+    return Policy(temperature, null_score, threshold, shift, high, very_high)
 
 
-def _least(loss: Callable[[float, float], float], steps: int = 13, rounds: int = 5) -> tuple[float, float]:
+#: The least share that is right of what stands in each band. Fitted a little above what is promised of them, 0.98 and
+#: 0.90: the split is small.
+BANDS = {"very-high": 0.985, "high": 0.92}
+
+
+def band(policy: Policy, confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    """int8 [n]: 2 for `very-high`, 1 for `high`, 0 for `low`, -1 where the confidence is NaN.
+
+    >>> policy = Policy(0.1, 0.5, 0.5, high=0.7, very_high=0.9)
+    >>> band(policy, np.array([0.95, 0.8, 0.6, np.nan], dtype="float32")).tolist()
+    [2, 1, 0, -1]
+    """
+    above = (confidence >= np.float32(policy.high)).astype(np.int8) + (confidence >= np.float32(policy.very_high))
+    return np.where(np.isnan(confidence), -1, above).astype(np.int8)
+
+
+def _least(
+    loss: Callable[[float, float], float], others: tuple[float, float], steps: int = 13, rounds: int = 5
+) -> tuple[float, float]:
     """Where `loss` is least on a grid, logarithmic in the temperature, that closes in on its best point each round."""
-    (low_t, high_t), (low_n, high_n) = map(math.log, _TEMPERATURES), _NULL_SCORES
+    (low_t, high_t), (low_n, high_n) = map(math.log, _TEMPERATURES), others
     best = (0.0, 0.0)
     for _ in range(rounds):
         grid = [(t, n) for t in np.linspace(low_t, high_t, steps) for n in np.linspace(low_n, high_n, steps)]
@@ -213,7 +320,7 @@ def _threshold(
     answered = np.arange(1, len(order) + 1)
     enough = answered >= math.ceil(precision / (1.0 - precision)) if precision < 1.0 else np.zeros(len(order), bool)
     precise = right.cumsum() >= precision * (answered + 1)
-    silent = no_brand.cumsum() + 1 <= no_brand_rate * max(no_brands, 1)
+    silent = (no_brand.cumsum() + 1 <= no_brand_rate * max(no_brands, 1)) | (no_brand_rate >= 1.0)
     last_of_equals = np.append(confidence[1:] != confidence[:-1], True)
     holds = np.flatnonzero(last_of_equals & enough & precise & silent)
     best = float(confidence[holds[-1]]) if len(holds) else 1.0
@@ -221,23 +328,36 @@ def _threshold(
 
 
 def _wrong_values(given: dict[str, Any]) -> list[tuple[str, Any, str]]:
-    """(name, found, expected) of each value that is no number or out of its range."""
+    """(name, found, expected) of each value that is of the wrong kind or out of its range."""
+    share: tuple[str, Callable[[Any], bool]] = ("a number between 0 and 1", lambda value: 0 <= value <= 1)
     ranges: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "temperature": ("a number above 0", lambda value: value > 0),
         "null_score": ("a number", lambda _: True),
-        "threshold": ("a number between 0 and 1", lambda value: 0 <= value <= 1),
+        "threshold": share,
+        "reserved_shift": ("a number", lambda _: True),
+        "high": share,
+        "very_high": share,
     }
-    return [
+    wrong = [
         (name, given[name], expected)
         for name, (expected, holds) in ranges.items()
-        if name in given
-        and not (
-            isinstance(given[name], (int, float))
-            and not isinstance(given[name], bool)
-            and math.isfinite(given[name])
-            and holds(given[name])
-        )
+        if name in given and not (_is_number(given[name]) and holds(given[name]))
     ]
+    for name in ("by_sector", "by_brand"):
+        table = given.get(name, {})
+        if not isinstance(table, Mapping):
+            wrong.append((name, table, "an object"))
+        else:
+            wrong += [
+                (f"{name}.{key}", value, share[0])
+                for key, value in table.items()
+                if not (_is_number(value) and share[1](value))
+            ]
+    return wrong
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _fault(path: Path, says: str, found: str, expected: str) -> Fault:

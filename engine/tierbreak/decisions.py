@@ -11,9 +11,10 @@ import polars as pl
 
 from tierbreak.arbitration import FAMILY, KINDS, OUTCOMES, REASONS, STANDS, Decisions, Standing, kind_names
 from tierbreak.brands import Registry
+from tierbreak.calibration import Policy, band
 from tierbreak.cases import Cases
 from tierbreak.rulebook import Rulebook
-from tierbreak.tables import DECISION, TIERS, schema
+from tierbreak.tables import BANDS, DECISION, TIERS, schema
 
 if TYPE_CHECKING:
     from tierbreak.steps import Evidence, Texts
@@ -29,6 +30,7 @@ class Decision:
     brand         registry id; None where the engine abstained, and then `reason` says why
     tier          "rules", "cache" or "model"; None where it abstained
     confidence    0..1, calibrated; None for rules, which have none, and where it abstained
+    band          what the confidence is worth: "very-high", "high" or "low"; None where there is none
     rule          the rule that decided; where rules contested, all of theirs joined by `|`
     candidates    brands named by any tier that was asked, best first, at most five
     collision     kinds on record, joined by `+`; None where no two brands were named
@@ -39,6 +41,7 @@ class Decision:
     brand_name: str | None
     tier: str | None
     confidence: float | None
+    band: str | None
     rule: str | None
     candidates: tuple[str, ...]
     collision: str | None
@@ -91,6 +94,7 @@ class Record:
     names: Names
     registry: Registry
     book: Rulebook
+    policy: Policy
     texts: Texts
     cases: Cases
     standing: Standing
@@ -107,6 +111,7 @@ class Record:
                 "brand_name": _take(names.brands, decided.brand),
                 "tier": _take(_TIERS, decided.tier),
                 "confidence": pl.Series(decided.confidence).fill_nan(None),
+                "band": _take(_BANDS, band(self.policy, decided.confidence)),
                 "rule": self._with_contested(_take(names.rules, decided.rule)),
                 "candidates": self._candidates(names.ids),
                 "collision": _take(_KINDS, decided.kinds),
@@ -127,6 +132,7 @@ class Record:
             brand_name=names.brands[brand] if brand >= 0 else None,
             tier=TIERS[decided.tier[0]] if decided.tier[0] >= 0 else None,
             confidence=None if np.isnan(confidence) else confidence,
+            band=None if np.isnan(confidence) else BANDS[band(self.policy, decided.confidence)[0]],
             rule="|".join(names.rules[i] for i in contested) if contested else names.rules[rule] if rule >= 0 else None,
             candidates=tuple(names.ids[at] for at in self._ranking()[0].tolist() if at >= 0),
             collision=kind_names(int(decided.kinds[0])),
@@ -264,7 +270,10 @@ class Record:
             brand, confidence = self.registry.ids[decided.brand[case]], decided.confidence[case]
             body = f"tier {TIERS[tier]} names {brand} with confidence {confidence:.2f}"
         else:
-            body = f"the engine abstains, {_SAYS['blank' if self._blank()[case] else REASONS[decided.reason[case]]]}"
+            reason = "blank" if self._blank()[case] else REASONS[decided.reason[case]]
+            body = f"the engine abstains, {_SAYS[reason]}"
+            if reason == "torn":
+                body += f", {' and '.join(self.registry.ids[index] for index in decided.top[case, :2])}"
             if decided.rule[case] >= 0:
                 rule = self.book.rules[decided.rule[case]]
                 return f"rule {rule.id}#{self._number(case)} at {rule.place} closes it: {body}"
@@ -275,9 +284,10 @@ _SAYS = {
     "contested": "rules name different brands and no later tier settles it",
     "denied": "the brand that was named is denied for this text",
     "below-threshold": "no brand reaches the threshold",
-    "no-known-brand": "nothing it could name is a live brand",
+    "no-known-brand": "it looks like no brand that is known",
     "no-match": "no tier has anything to say",
     "not-a-merchant": "because the text is no merchant's",
+    "torn": "torn between two brands",
     "blank": "because the text is blank",
 }
 
@@ -292,7 +302,7 @@ _VERDICTS = schema(
 )
 
 
-def audit(record: Record, evidence: Evidence, threshold: float) -> pl.DataFrame:
+def audit(record: Record, evidence: Evidence, thresholds: np.ndarray) -> pl.DataFrame:
     """What a later tier says of settled cases: kept apart, never decides, never stored.
 
     returns   key, rule, brand, tier, named, confidence, kind: `agree`, `silent` (below the threshold), or the
@@ -303,7 +313,7 @@ def audit(record: Record, evidence: Evidence, threshold: float) -> pl.DataFrame:
     named, confidence, tier = evidence.brands[at, 0], evidence.confidences[at, 0], evidence.tier[at]
     ids, rules, decided = record.registry.ids, record.book.rules, record.decided
     kinds = np.where(
-        (named < 0) | (confidence < threshold),
+        (named < 0) | (confidence < thresholds[named]),
         "silent",
         np.where(named == decided.brand[case], "agree", np.where(tier == 1, "rule-cache", "rule-model")),
     )
@@ -326,6 +336,7 @@ def audit(record: Record, evidence: Evidence, threshold: float) -> pl.DataFrame:
 
 #: Lists to name an index from; a null stands last, so that -1 and what lies beyond the end name nothing.
 _TIERS = pl.Series([*TIERS, None], dtype=DECISION["tier"])
+_BANDS = pl.Series([*BANDS, None], dtype=DECISION["band"])
 _KINDS = pl.Series([*(kind_names(bits) for bits in range(1 << len(KINDS))), None], dtype=pl.String)
 _REASONS = pl.Series([*REASONS, "blank", None], dtype=pl.String)
 

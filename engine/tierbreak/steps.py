@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from tierbreak import calibration
-from tierbreak.arbitration import RANKED, SPANS, Standing
+from tierbreak.arbitration import RANKED, REASONS, SPANS, Standing
 from tierbreak.cases import Cases, split
 from tierbreak.normalise import normalise
 from tierbreak.parts import Parts
@@ -20,6 +20,7 @@ from tierbreak.tables import EVIDENCE, TIERS, TOP_K
 _NO_SPANS, _NO_EVIDENCE = pl.DataFrame(schema=SPANS), pl.DataFrame(schema=EVIDENCE)
 _NO_ANSWERS = pl.DataFrame(schema=RANKED)
 _CACHE, _MODEL = TIERS.index("cache"), TIERS.index("model")
+_SILENCE = np.array([REASONS.index(name) for name in calibration.SILENCES], dtype=np.int8)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Evidence:
     keys         String [k], distinct
     of_case      int64 [cases]: position of each case's key in `keys`, -1 where it was not asked
     tier         uint8 [k]; brands int32 [k, TOP_K], best first; confidences float32 [k, TOP_K]
+    silence      int8 [k], a position in REASONS: why no brand is named, where none reaches its threshold
     """
 
     keys: pl.Series
@@ -63,6 +65,12 @@ class Evidence:
     tier: np.ndarray
     brands: np.ndarray
     confidences: np.ndarray
+    silence: np.ndarray
+
+    def times(self, case_of_row: np.ndarray) -> np.ndarray:
+        """int64 [k]: the rows that each key was asked for."""
+        key = self.of_case[case_of_row]
+        return np.bincount(key[key >= 0], minlength=len(self.keys))
 
     def ranked(self, which: np.ndarray) -> pl.DataFrame:
         """RANKED rows for the cases `which` (bool [cases]) that were asked."""
@@ -75,6 +83,7 @@ class Evidence:
             "tier": self.tier[key],
             "brands": pl.Series(self.brands[key], dtype=pl.Array(pl.Int32, TOP_K)),
             "confidences": pl.Series(self.confidences[key], dtype=pl.Array(pl.Float32, TOP_K)),
+            "silence": self.silence[key],
         }
         return pl.DataFrame(columns, schema_overrides=RANKED)
 
@@ -120,7 +129,8 @@ def ask(parts: Parts, texts: Texts, of: Cases, which: np.ndarray) -> tuple[Evide
     none = pl.Series("key", [], dtype=pl.String)
     if parts.model is None or not which.any():
         empty = np.empty((0, TOP_K), dtype=np.int32)
-        return Evidence(none, of_case, np.empty(0, np.uint8), empty, empty.astype(np.float32)), (none, _NO_EVIDENCE)
+        nothing = Evidence(none, of_case, np.empty(0, np.uint8), empty, empty.astype(np.float32), np.empty(0, np.int8))
+        return nothing, (none, _NO_EVIDENCE)
     wanted = texts.key.gather(of.text[which]).alias("key").to_frame()
     distinct = wanted.unique(maintain_order=True).filter(pl.col("key") != "").with_row_index("at")
     of_case[which] = wanted.join(distinct, on="key", how="left", maintain_order="left")["at"].fill_null(-1).to_numpy()
@@ -139,8 +149,20 @@ def ask(parts: Parts, texts: Texts, of: Cases, which: np.ndarray) -> tuple[Evide
     at = left[fresh["key"].to_numpy()]
     labels[at], scores[at] = fresh["labels"].to_numpy(), fresh["scores"].to_numpy()
 
-    brands, confidences = calibration.rank(parts.model.policy, parts.brand_of_label[labels], scores)
-    return Evidence(keys, of_case, tier, brands, confidences), (unknown, fresh)
+    found = calibration.weigh(parts.model.policy, parts.brand_of_label[labels], scores)
+    silence = _SILENCE[found.silence]
+    return Evidence(keys, of_case, tier, found.brands, found.confidences, silence), (unknown, fresh)
+
+
+def warm(parts: Parts, keys: list[str]) -> None:
+    """Have the store hold what the model says of `keys`; asks for those alone that it lacks."""
+    if parts.model is None or parts.cache is None or not keys:
+        return
+    asked = pl.Series(keys)
+    known = parts.cache.judge(asked)["key"].to_numpy()
+    unknown = asked.gather(np.setdiff1d(np.arange(len(asked)), known))
+    if len(unknown):
+        parts.cache.store(unknown, parts.model.judge(unknown))
 
 
 def audited(texts: Texts, of: Cases, by_rules: np.ndarray, share: float) -> np.ndarray:

@@ -24,8 +24,16 @@ def schema(**columns: pl.DataType | type[pl.DataType]) -> pl.Schema:
 #: Order is precedence: the first tier that settles a case decides it.
 TIERS = ("rules", "cache", "model")
 
-#: How many brands cache and model name for a key, best first.
+#: How many answers cache and model give for a key. A trained head gives the best TOP_BRANDS brands, best first, and
+#: behind them always its two reserved answers; a head without reserved answers gives TOP_K brands.
 TOP_K = 8
+TOP_BRANDS = TOP_K - 2
+
+#: The reserved answers, as labels: below 0, so that an array by label holds what they stand for at its end.
+NO_BRAND_LABEL, NOT_A_MERCHANT_LABEL = -1, -2
+
+#: What stands in place of a registry index: for a brand that is not live, and for the reserved answers.
+MASKED, NO_BRAND, NOT_A_MERCHANT = -1, -2, -3
 
 #: What a caller may give beside `descriptor`, and what it is cast to. `mcc` is text: 0742 is a code.
 GUARDED = {
@@ -45,9 +53,12 @@ NORMALISED = schema(folded=pl.String, key=pl.String)
 MATCHES = schema(folded=pl.UInt32, rule=pl.UInt32, match=pl.UInt16, excluded=pl.Boolean)
 
 #: Steps 5 and 6, one row a key: what the model saw, before any policy. `key` is the position of the
-#: text in the list that was judged; `labels` are positions in labels.json, best first, and `scores`
-#: the raw scores beside them. A row exists for every key the model looked at, a known brand or not.
+#: text in the list that was judged; `labels` are positions in labels.json, best first, then the reserved answers,
+#: and `scores` the raw scores beside them. A row exists for every key the model looked at, a known brand or not.
 EVIDENCE = schema(key=pl.UInt32, labels=pl.Array(pl.Int32, TOP_K), scores=pl.Array(pl.Float32, TOP_K))
+
+#: What a confidence is worth: of `very-high` at least 98 % are right, of `high` at least 90 %.
+BANDS = ("low", "high", "very-high")
 
 #: What `Engine.classify` adds to the caller's columns, in this order.
 DECISION = schema(
@@ -55,6 +66,7 @@ DECISION = schema(
     brand_name=pl.String,
     tier=pl.Enum(TIERS),
     confidence=pl.Float32,
+    band=pl.Enum(BANDS),
     rule=pl.String,
     candidates=pl.List(pl.String),
     collision=pl.String,
