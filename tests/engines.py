@@ -53,7 +53,7 @@ def with_model(engine, model, cache=None):
     """The engine with a model of the tests' own and, given a folder, a cache."""
     parts = engine.parts
     known = {"lyft", "starbucks"}
-    brands = [parts.registry.index(label) if label in known else -1 for label in model.labels]
+    brands = [parts.registry.index(label) if label in known else -1 for label in model.labels] + [-3, -2]
     store = None
     if cache is not None:
         evidence = {**model.evidence, "normaliser": parts.fingerprints["normaliser"]}

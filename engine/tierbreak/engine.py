@@ -13,6 +13,7 @@ import polars as pl
 
 from tierbreak import decisions, steps
 from tierbreak.arbitration import decide, settle, stand, unsettled
+from tierbreak.asked import Asked
 from tierbreak.bundle import DEFAULT, SHIPPED, Bundle, Default
 from tierbreak.decisions import Decision, Explanation, Record
 from tierbreak.parts import Parts
@@ -54,6 +55,7 @@ class Engine:
     def __init__(self, parts: Parts, settings: Settings) -> None:
         self._parts, self._previous, self.settings = parts, None, settings  # type: tuple[Parts, Parts | None, Settings]
         self._swap = threading.Lock()
+        self._asked = Asked(settings.warm_keys)
 
     @classmethod
     def load(
@@ -110,10 +112,11 @@ class Engine:
         settled = settle(standing, steps.spans(parts, texts, split, standing), parts.precedence)
         wanted = np.ones(len(split.text), dtype=bool) if ask_all else unsettled(settled)
         evidence, fresh = steps.ask(parts, texts, split, wanted)  # 5 recall, 6 infer
-        decided = decide(settled, evidence.ranked(unsettled(settled)), standing.vetoed, parts.threshold)  # 7 arbitrate
+        decided = decide(settled, evidence.ranked(unsettled(settled)), standing.vetoed, parts.thresholds)  # 7 arbitrate
         if parts.cache is not None:
             parts.cache.store(*fresh)  # for the next batch
-        return Record(parts.names, parts.registry, parts.book, texts, split, standing, decided, evidence)
+            self._asked.add(evidence.keys, evidence.times(split.of_row))
+        return Record(parts.names, parts.registry, parts.book, parts.policy, texts, split, standing, decided, evidence)
 
     def classify_one(self, descriptor: str, **columns: Any) -> Decision:
         """One descriptor, with `amount`, `date`, `mcc`, `country`, `source` if known, as a typed decision.
@@ -149,8 +152,13 @@ class Engine:
         model: Path | str | Default | None = SHIPPED,
         cache: Path | str | Default | None = DEFAULT,
     ) -> None:
-        """Build the new beside the old, gate it, swap once. Where it raises, the old goes on serving."""
+        """Build the new beside the old, gate it, swap once. Where it raises, the old goes on serving.
+
+        A new model begins with an empty store: before the swap it is asked for the keys that this engine was asked
+        most, at most `warm_keys` of them, so that the share of cache hits stays about what it was.
+        """
         parts = _load(bundle, rules, overlay, model, cache, self.settings)
+        steps.warm(parts, self._asked.most(self.settings.warm_keys))
         with self._swap:
             self._previous, self._parts = self._parts, parts
 
@@ -198,7 +206,7 @@ class Engine:
             return None
         chosen = steps.audited(record.texts, record.cases, record.decided.tier == 0, self.settings.audit)
         evidence, _ = steps.ask(parts, record.texts, record.cases, chosen)
-        return decisions.audit(record, evidence, parts.threshold)
+        return decisions.audit(record, evidence, parts.thresholds)
 
 
 def _load(

@@ -15,6 +15,7 @@ from tierbreak import normalise
 from tierbreak.arbitration import Precedence
 from tierbreak.brands import Registry
 from tierbreak.bundle import DEFAULT, Bundle, Default, fingerprint_of
+from tierbreak.calibration import Policy
 from tierbreak.cases import guarded_rules
 from tierbreak.decisions import Names
 from tierbreak.errors import CacheError
@@ -25,14 +26,19 @@ from tierbreak.tiers.rules import RulesTier
 
 if TYPE_CHECKING:
     from tierbreak.tiers.model import ModelTier
+    from tierbreak.tiers.model.twin import TorchTier
+
+_SILENT = Policy(temperature=1.0, null_score=0.0, threshold=1.0)
 
 
 @dataclass(frozen=True)
 class Parts:
     """What one engine decides with. Swapped whole on reload, so that no batch sees two versions.
 
-    brand_of_label   int32 [labels]: registry index of each of the model's labels, redirects followed, -1 for
-                     a brand that is not live
+    brand_of_label   int32 [labels + 2]: registry index of each of the model's labels, redirects followed, -1 for
+                     a brand that is not live; at its end, where the labels -2 and -1 of the reserved answers look,
+                     -3 (not a merchant) and -2 (no known brand)
+    thresholds       float32 [brands]: the least confidence to speak of each
     fingerprints     registry, rulebook, model, policy, normaliser, and `all` of them together
     notices          what a person must know about how this engine serves
     """
@@ -42,25 +48,31 @@ class Parts:
     book: Rulebook
     rules: RulesTier
     cache: CacheTier | None
-    model: ModelTier | None
+    model: ModelTier | TorchTier | None
     precedence: Precedence
     guarded: np.ndarray
     brand_of_label: np.ndarray
+    thresholds: np.ndarray
     names: Names
     fingerprints: dict[str, str]
     notices: tuple[str, ...]
 
     @property
     def threshold(self) -> float:
-        """The least confidence to speak; nobody speaks without a model."""
-        return self.model.policy.threshold if self.model is not None else 1.0
+        """The least confidence to speak that holds for every brand; nobody speaks without a model."""
+        return self.policy.threshold
+
+    @property
+    def policy(self) -> Policy:
+        """The model's, or without a model one under which nothing speaks."""
+        return self.model.policy if self.model is not None else _SILENT
 
     @classmethod
     def load(cls, bundle: Bundle, cache: Path | Default | None, settings: Settings) -> Parts:
         """Load every part and let it pass its gate; raises before anything is half there."""
         registry = Registry.load(*bundle.registries)
         with ThreadPoolExecutor(1) as beside:  # the model's files are hashed and opened while the rules are read
-            loading = beside.submit(_load_model, bundle.model, registry, settings.threads)
+            loading = beside.submit(_load_model, bundle.model, registry, settings)
             book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
             rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
             model = loading.result()
@@ -74,21 +86,29 @@ class Parts:
             fingerprints |= {"model": model.fingerprint, "policy": model.policy.fingerprint}
         fingerprints["all"] = fingerprint_of(fingerprints.items())
         bundle.check(fingerprints)
+        if settings.device != "cpu":  # no part of a bundle, but what is rounded otherwise may decide otherwise
+            fingerprints["device"] = settings.device
+            fingerprints["all"] = fingerprint_of(fingerprints.items())
         notices = list(rules.notices)
         store = _open_cache(cache, model, fingerprints["normaliser"], settings, notices)
         return cls(
             bundle, registry, book, rules, store, model, _precedence(book, registry), guarded_rules(book.rules),
-            _brand_of_label(model, registry), Names.of(registry, book), fingerprints, tuple(notices),
+            registry.codes(model.labels if model else ()), _thresholds(model, registry), Names.of(registry, book),
+            fingerprints, tuple(notices),
         )  # fmt: skip
 
 
-def _load_model(folder: Path | None, registry: Registry, threads: int | None) -> ModelTier | None:
+def _load_model(folder: Path | None, registry: Registry, settings: Settings) -> ModelTier | TorchTier | None:
     if folder is None:
         return None
+    if settings.device == "cuda":
+        from tierbreak.tiers.model.twin import TorchTier
+
+        return TorchTier.load(folder, registry_ids=registry.ids, threads=settings.threads, device="cuda")
     # Here, not at the top: onnxruntime is half of the start-up time of an engine that has no model.
     from tierbreak.tiers.model import ModelTier
 
-    return ModelTier.load(folder, registry_ids=registry.ids, threads=threads)
+    return ModelTier.load(folder, registry_ids=registry.ids, threads=settings.threads)
 
 
 def _folded_examples(book: Rulebook) -> list[Sequence[str]]:
@@ -99,7 +119,11 @@ def _folded_examples(book: Rulebook) -> list[Sequence[str]]:
 
 
 def _open_cache(
-    cache: Path | Default | None, model: ModelTier | None, normaliser: str, settings: Settings, notices: list[str]
+    cache: Path | Default | None,
+    model: ModelTier | TorchTier | None,
+    normaliser: str,
+    settings: Settings,
+    notices: list[str],
 ) -> CacheTier | None:
     """The cache is there to save work: where it cannot be opened the engine says so and does the work."""
     if cache is None or model is None:
@@ -127,8 +151,7 @@ def _precedence(book: Rulebook, registry: Registry) -> Precedence:
     )
 
 
-def _brand_of_label(model: ModelTier | None, registry: Registry) -> np.ndarray:
+def _thresholds(model: ModelTier | TorchTier | None, registry: Registry) -> np.ndarray:
     if model is None:
-        return np.empty(0, dtype=np.int32)
-    brand = registry.redirect[np.array([registry.index(label) for label in model.labels])]
-    return np.where(registry.live[brand], brand, -1).astype(np.int32)
+        return np.ones(len(registry), dtype=np.float32)
+    return model.policy.thresholds(registry.ids, [brand.sector for brand in registry.brands])

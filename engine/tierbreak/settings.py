@@ -20,7 +20,9 @@ class Settings(BaseSettings):
     as_of         the date that `valid` is read against for rows without one; None is today
     audit         0..1, the share of settled keys that the later tiers are shown as well
     threads       cores the model may use; None is all of them
+    device        where the model runs: cpu (int8, onnxruntime) or cuda (bfloat16, torch; needs the extra `gpu`)
     cache_bytes   most bytes the cache store may take on disk
+    warm_keys     most keys that a new model is asked for before it serves: those this engine was asked most
     off           names of normaliser steps that are switched off
     state         folder for what can be made again: compiled databases and, by default, the cache
 
@@ -34,7 +36,9 @@ class Settings(BaseSettings):
     as_of: dt.date | None = None
     audit: float = Field(default=0.0, ge=0.0, le=1.0)
     threads: int | None = Field(default=None, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
     cache_bytes: int = Field(default=1 << 30, ge=1 << 20)
+    warm_keys: int = Field(default=10_000, ge=0)
     state: Path = Field(default_factory=lambda: user_cache_path("tierbreak"))
     off: frozenset[str] = frozenset()
 

@@ -11,9 +11,9 @@ import pytest
 
 from tierbreak.calibration import rank
 from tierbreak.errors import ModelError
-from tierbreak.tables import EVIDENCE, TOP_K, check
-from tierbreak.tiers.model import ModelTier
-from tierbreak.tiers.model.folder import FILES
+from tierbreak.tables import EVIDENCE, TOP_BRANDS, TOP_K, check
+from tierbreak.tiers.model import ModelTier, gate
+from tierbreak.tiers.model.folder import FILES, WEIGHTS, sealed
 
 SHIPPED = Path(__file__).parents[2] / "models" / "us-brands"
 LABELS = json.loads((SHIPPED / "labels.json").read_text())
@@ -88,7 +88,8 @@ def test_one_row_for_every_text_in_order(tier):
     evidence = check(tier.judge(texts), EVIDENCE, name="evidence")
     assert evidence["key"].to_list() == [0, 1, 2, 3]
     assert tier.labels[evidence["labels"][0][0]] == "starbucks"
-    assert (np.diff(evidence["scores"].to_numpy(), axis=1) <= 0).all(), "scores are not best first"
+    brands = evidence["scores"].to_numpy()[:, :TOP_BRANDS]
+    assert (np.diff(brands, axis=1) <= 0).all(), "scores are not best first"
 
 
 def test_no_texts_no_rows(tier):
@@ -99,7 +100,8 @@ def test_no_texts_no_rows(tier):
 @pytest.mark.parametrize("string", GOLDEN, ids=lambda string: string["key"] or "empty")
 def test_the_policy_answers_what_it_should(tier, string):
     evidence = tier.judge(pl.Series([string["key"]]))
-    _, confidence = rank(tier.policy, evidence["labels"].to_numpy(), evidence["scores"].to_numpy())
+    labels = gate.brand_codes(evidence["labels"].to_numpy())
+    _, confidence = rank(tier.policy, labels, evidence["scores"].to_numpy())
     assert (confidence[0, 0] >= tier.policy.threshold) == string["known"], f"confidence {confidence[0, 0]:.3f}"
 
 
@@ -208,7 +210,7 @@ def test_a_file_that_was_changed(folder):
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"format": 1}', b'{"format": 2, "files": {}}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"format": 1}', b'{"format": 2, "files": {}, "bytes": {}}'])
 def test_a_manifest_that_cannot_be_read(folder, content):
     (folder / "manifest.json").unlink()
     (folder / "manifest.json").write_bytes(content)
@@ -238,9 +240,10 @@ def test_labels_in_another_order(folder):
 
 def test_a_tokenizer_of_another_model(folder):
     tokenizer = json.loads((SHIPPED / "tokenizer.json").read_text())
-    tokenizer["model"]["vocab"] = {word: at for word, at in tokenizer["model"]["vocab"].items() if at != 29_999}
+    words = len(tokenizer["model"]["vocab"])
+    tokenizer["model"]["vocab"] = {word: at for word, at in tokenizer["model"]["vocab"].items() if at != words - 1}
     change(folder, "tokenizer.json", tokenizer)
-    assert faults(folder) == [("M006", "model.onnx", "was made for 30522 words in tokenizer.json")]
+    assert faults(folder) == [("M006", "model.onnx", f"was made for {words} words in tokenizer.json")]
 
 
 def test_a_tokenizer_that_keeps_case(folder):
@@ -266,3 +269,48 @@ def test_a_golden_string_with_another_score(folder):
     wrong = [GOLDEN[0] | {"score": GOLDEN[0]["score"] - 0.1}, *GOLDEN[1:]]
     change(folder, "golden.json", {"tolerance": 0.01, "strings": wrong})
     assert faults(folder) == [("M007", "golden.json", f"the model does not know {GOLDEN[0]['key']!r} any more")]
+
+
+def test_weights_of_another_length(folder):
+    """Loading looks at the length only; whoever reads the weights is told of any other change."""
+    size = (SHIPPED / WEIGHTS).stat().st_size
+    (folder / WEIGHTS).unlink()
+    (folder / WEIGHTS).write_bytes(b"short")
+    with pytest.raises(ModelError, match=rf"(?s)M003.*found: 5 bytes.*expected: {size} bytes"):
+        ModelTier.load(folder, registry_ids=LABELS)
+    with (folder / WEIGHTS).open("wb") as file:
+        file.truncate(size)
+    ModelTier.load(folder, registry_ids=LABELS)
+    with pytest.raises(ModelError, match="M003"):
+        sealed(folder, WEIGHTS)
+
+
+def test_no_weights(folder):
+    (folder / WEIGHTS).unlink()
+    assert faults(folder) == [("M001", WEIGHTS, "file is missing or cannot be read")]
+
+
+def test_a_model_that_is_too_slow(folder, monkeypatch):
+    monkeypatch.setattr(gate, "SLOWEST", 0.0)
+    assert faults(folder) == [("M008", "model.onnx", "is too slow to serve")]
+
+
+def test_a_slow_moment_is_no_slow_model(folder, monkeypatch):
+    """Timed three times, and the best counts."""
+    seconds = iter([1e-9, 1e-9, 1e9])
+    monkeypatch.setattr(gate, "reference_seconds", lambda: next(seconds))
+    ModelTier.load(folder, registry_ids=LABELS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "score", "code"), [([LABELS.index("lyft")] * 8, np.nan, "M011"), ([len(LABELS)] * 8, 0.5, "M005"),
+                                  ([-3] * 8, 0.5, "M005")]
+)  # fmt: skip
+def test_answers_that_cannot_be(folder, labels, score, code, monkeypatch):
+    """A graph whose shapes agree may still say anything."""
+
+    def judge(tier, texts):
+        return np.array([labels] * len(texts), np.int32), np.full((len(texts), TOP_K), score, np.float32)
+
+    monkeypatch.setattr(ModelTier, "_on_one_thread", judge)
+    assert [(fault[0], fault[1]) for fault in faults(folder)] == [(code, "model.onnx")]

@@ -24,5 +24,9 @@ def bundle(
     with options.load(
         rules=rules, overlay=overlay, model=model, no_model=no_model, cache=None, no_cache=True, settings={}
     ) as engine:
+        if engine.parts.bundle.model is not None:
+            from tierbreak.tiers.model.folder import WEIGHTS, sealed
+
+            sealed(engine.parts.bundle.model, WEIGHTS)  # the one file of which loading looks at the length only
         engine.parts.bundle.pack(out, engine.fingerprints)
         print(f"{out}: {engine.fingerprint[:16]}")

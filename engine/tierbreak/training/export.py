@@ -1,4 +1,4 @@
-"""Encoder + registry -> a model's folder, in one command.
+"""Encoder + registry -> a model's folder with an untrained head, in one command.
 
     python -m tierbreak.training.export --encoder WHEEL_OR_DIR --registry rules/brands.csv --out models/us-brands
 
@@ -8,7 +8,6 @@ The folder must hold calibration.tsv (descriptor, brand; an empty brand is none)
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import string
 import sys
@@ -18,21 +17,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import polars as pl
 
 from tierbreak import calibration
 from tierbreak.brands import Registry
 from tierbreak.errors import TierbreakError
 from tierbreak.normalise import normalise
-from tierbreak.tables import EVIDENCE
 from tierbreak.tiers.model import ModelTier
-from tierbreak.tiers.model.folder import FILES, FORMAT
-from tierbreak.training import golden, measure
+from tierbreak.tiers.model.folder import FILES
+from tierbreak.training import measure
 from tierbreak.training.encoder import WEIGHTS_SHA256, Encoder
-from tierbreak.training.graph import HIDDEN, Int8Linear, Linear, build
+from tierbreak.training.folder import Source, half, single, write
+from tierbreak.training.graph import Linear, build, layers
 from tierbreak.training.head import names, prototypes, squeeze
-from tierbreak.training.runs import Runner, show
+from tierbreak.training.runs import Runner
 
 #: What the threshold must reach on the calibration split. Stricter than what is wanted of real traffic (0.98 and
 #: 0.03): the split was labelled by people who know the registry, real strings were not.
@@ -57,35 +55,37 @@ def export(encoder: Path, registry: Path, out: Path) -> dict[str, Any]:
     labels = [id for id in brands.ids if brands[id].status == "active"]
     keys, owner = names([brands[label] for label in labels])
 
-    plain = Linear()
-    reference = build(source.weights, plain)
-    exact = Runner(show(reference, list(plain.inputs.values())), source.tokenizer)
+    # Rounded first, as weights.safetensors will hold them: the head must be that of the encoder that serves.
+    weights = {
+        name: single(half(value))
+        for name, value in source.weights.items()
+        if name.startswith(("embeddings.", "encoder.")) and np.issubdtype(value.dtype, np.floating)
+    }
+    exact = Runner(build(weights, Linear()), source.tokenizer)
     (embeddings,) = exact.run(keys, "embedding")
     compared = keys[::_EVERY_COMPARED]
-    by_reference = measure.by_transformers(source.weights, source.tokenizer, compared)
+    by_reference = measure.by_transformers(weights, source.tokenizer, compared)
     apart = float(np.abs(by_reference - embeddings[::_EVERY_COMPARED]).max())
     if apart > 1e-4:
         raise TierbreakError(f"the float32 graph is not the encoder: an embedding is off by {apart:.6f}")
 
     own = [keys[first] for first in np.unique(owner, return_index=True)[1]]
     (squeezed,) = exact.run([squeeze(name) for name in own], "embedding")
-    head = prototypes(embeddings, owner, squeezed)
     dressed = [shape.format(key) for key in keys[::_EVERY_DRESSED] for shape in _DRESSED]
-    largest = exact.largest(keys + dressed, plain.inputs)
-    model = build(source.weights, Int8Linear(largest), head)
-    vocabulary = len(source.weights["embeddings.word_embeddings.weight"])
-    for name, value in (("labels", len(labels)), ("vocabulary", vocabulary)):
-        model.metadata_props.add(key=name, value=str(value))
-    onnx.checker.check_model(model)
+    model = Source.of(
+        weights, prototypes(embeddings, owner, squeezed), source.tokenizer, labels, ranges=keys + dressed,
+        origin={"name": "all-MiniLM-L6-v2", "sha256": WEIGHTS_SHA256},
+    )  # fmt: skip
 
     descriptors = pl.read_csv(out / "calibration.tsv", separator="\t", infer_schema=False, quote_char=None)
     split, truth = _split(descriptors, brands)
-    found, scores = Runner(model, source.tokenizer).run(split, "labels", "scores")
+    found, scores = Runner(model.model, model.tokenizer).run(split, "labels", "scores")
     at = brands.redirect[np.array([brands.index(label) for label in labels])].astype(np.int32)
     policy = calibration.fit(at[found], scores, truth, PRECISION, NO_BRAND_RATE)
-    full = Runner(build(source.weights, Linear(), head), source.tokenizer)
+    full = Runner(build(weights, Linear(), single(model.head)), model.tokenizer)
     figures = {
         "brands": len(labels),
+        "layers": layers(weights),
         "names": len(keys),
         "compared_with_transformers": len(compared),
         "largest_difference_from_transformers": apart,
@@ -96,8 +96,9 @@ def export(encoder: Path, registry: Path, out: Path) -> dict[str, Any]:
         **measure.agreement(full.run(split, "labels", "scores"), found, scores),
         **measure.crossfit(at[found], scores, truth, PRECISION, NO_BRAND_RATE),
     }
-    strings = _golden(model, source.tokenizer, labels, policy)
-    _write(out, model, source.tokenizer, labels, policy, strings, figures)
+    if left_out := write(out, model, policy):
+        print(f"golden.json: left out {', '.join(map(repr, left_out))}", file=sys.stderr)
+    _write_card(out, policy, figures)
     ModelTier.load(out, registry_ids=brands.ids)
     return figures
 
@@ -116,44 +117,14 @@ def _split(descriptors: pl.DataFrame, brands: Registry) -> tuple[list[str], npt.
     return rows["key"].to_list(), np.array(truth, dtype=np.int32)
 
 
-def _golden(model: onnx.ModelProto, tokenizer: str, labels: list[str], policy: calibration.Policy) -> dict[str, Any]:
-    keys = golden.keys()
-    found, scores = Runner(model, tokenizer).run(keys.to_list(), "labels", "scores")
-    evidence = pl.DataFrame(
-        {"key": np.arange(len(keys)), "labels": found, "scores": scores},
-        schema_overrides=EVIDENCE,
-    )
-    content, left_out = golden.choose(labels, evidence, policy)
-    if left_out:
-        print(f"golden.json: left out {', '.join(map(repr, left_out))}", file=sys.stderr)
-    return content
-
-
-def _write(
-    out: Path, model: onnx.ModelProto, tokenizer: str, labels: list[str], policy: calibration.Policy,
-    strings: Mapping[str, Any], figures: Mapping[str, Any],
-) -> None:  # fmt: skip
-    """All files, the manifest and the card last."""
-    content = {
-        "model.onnx": model.SerializeToString(deterministic=True),
-        "tokenizer.json": tokenizer.encode(),
-        "labels.json": json.dumps(labels, indent=0).encode() + b"\n",
-        "calibration.json": policy.to_json().encode(),
-        "golden.json": json.dumps(strings, indent=1, ensure_ascii=False).encode() + b"\n",
-    }
-    for name in FILES:
-        (out / name).write_bytes(content[name])
-    manifest = {
-        "format": FORMAT,
-        "encoder": {"name": "all-MiniLM-L6-v2", "sha256": WEIGHTS_SHA256, "hidden": HIDDEN},
-        "labels": len(labels),
-        "files": {name: hashlib.sha256(content[name]).hexdigest() for name in FILES},
-    }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+def _write_card(out: Path, policy: calibration.Policy, figures: Mapping[str, Any]) -> None:
+    """README.md, from the card beside this file."""
     card = string.Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8"))
     shown = {name: f"{value:.4f}" if isinstance(value, float) else f"{value:,}" for name, value in figures.items()}
     shown |= {name: f"{getattr(policy, name):.4f}" for name in ("temperature", "null_score", "threshold")}
-    shown["megabytes"] = f"{sum(map(len, content.values())) / 1e6:.1f}"
+    size = {name: (out / name).stat().st_size / 1e6 for name in FILES}
+    shown["megabytes"] = f"{sum(size.values()):.1f}"
+    shown["megabytes_graph"] = f"{size['model.onnx']:.1f}"
     (out / "README.md").write_text(card.substitute(shown), encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from tierbreak.calibration import Policy, rank
 from tierbreak.errors import ModelError
 from tierbreak.tiers.model.folder import LEAST_GOLDEN
+from tierbreak.tiers.model.gate import best, brand_codes
 
 #: How far a raw score may lie off on another machine, whose floating point rounds otherwise.
 TOLERANCE = 0.01
@@ -18,8 +19,10 @@ TOLERANCE = 0.01
 #: How many times TOLERANCE a key must lie from the threshold, so that another machine answers it alike.
 _CLEAR = 2
 
-#: Key and brand, or None where the model must not answer.
-STRINGS = (
+#: A key and its brand, or None where the model must not answer.
+Pair = tuple[str, str | None]
+
+STRINGS: tuple[Pair, ...] = (
     ("STARBUCKS", "starbucks"), ("STARBUCKS STORE", "starbucks"), ("WALMART", "walmart"),
     ("WALMART SUPERCENTER", "walmart"), ("NETFLIX", "netflix"), ("NETFLIX.COM", "netflix"), ("SPOTIFY", "spotify"),
     ("UBER EATS", "uber-eats"), ("LYFT", "lyft"), ("DOORDASH", "doordash"), ("HULU", "hulu"), ("ETSY", "etsy"),
@@ -35,28 +38,30 @@ STRINGS = (
 )  # fmt: skip
 
 
-def choose(labels: Sequence[str], found: pl.DataFrame, policy: Policy) -> tuple[dict[str, Any], list[str]]:
+def choose(
+    labels: Sequence[str], found: pl.DataFrame, policy: Policy, pairs: Sequence[Pair] = STRINGS
+) -> tuple[dict[str, Any], list[str]]:
     """The content of golden.json, and the keys left out because the model or the registry does not bear them out.
 
-    found   EVIDENCE of the keys of STRINGS
+    found   EVIDENCE of the keys of `pairs`
 
     Raises ModelError where too few are left: such a model must not be published.
     """
     at, scores = found["labels"].to_numpy(), found["scores"].to_numpy()
-    _, confidence = rank(policy, at, scores)
+    _, confidence = rank(policy, brand_codes(at), scores)
     strings, left_out = [], []
-    for row, (key, brand) in enumerate(STRINGS):
+    for row, (key, brand) in enumerate(pairs):
         lead = _log_odds(float(confidence[row, 0])) - _log_odds(policy.threshold)
         clear = abs(lead) * policy.temperature > _CLEAR * TOLERANCE
         known = bool(confidence[row, 0] >= policy.threshold)
-        label = labels[at[row, 0]]
+        label, score = best(labels, at[row], scores[row])
         if (label == brand if brand else not known) and clear:
-            strings.append({"key": key, "label": label, "score": round(float(scores[row, 0]), 6), "known": known})
+            strings.append({"key": key, "label": label, "score": round(score, 6), "known": known})
         else:
             left_out.append(key)
     unknown = sum(not string["known"] for string in strings)
     if len(strings) < LEAST_GOLDEN or not unknown:
-        raise ModelError(f"of {len(STRINGS)} golden strings only {len(strings)} hold, {unknown} of them unanswered")
+        raise ModelError(f"of {len(pairs)} golden strings only {len(strings)} hold, {unknown} of them unanswered")
     return {"tolerance": TOLERANCE, "strings": strings}, left_out
 
 
@@ -64,8 +69,3 @@ def _log_odds(confidence: float) -> float:
     """What the raw score of a lone label moves in proportion; kept off 0 and 1."""
     confidence = min(max(confidence, 1e-9), 1 - 1e-9)
     return math.log(confidence / (1 - confidence))
-
-
-def keys() -> pl.Series:
-    """The keys of STRINGS."""
-    return pl.Series([key for key, _ in STRINGS])

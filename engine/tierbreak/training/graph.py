@@ -22,12 +22,12 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tierbreak.tables import TOP_K
+from tierbreak.tables import NO_BRAND_LABEL, NOT_A_MERCHANT_LABEL, TOP_BRANDS, TOP_K
 
 Array = npt.NDArray[Any]
 
-#: Sizes of the encoder: MiniLM-L6, a BERT.
-LAYERS, HEADS, HIDDEN, EPSILON = 6, 12, 384, 1e-12
+#: Sizes of the encoder: MiniLM, a BERT of any number of layers.
+HEADS, HIDDEN, EPSILON = 12, 384, 1e-12
 
 #: The longest key in tokens, with the two that mark its ends; longer ones are cut.
 MAX_TOKENS = 64
@@ -96,7 +96,9 @@ class Int8Linear(Linear):
         shift = _GELU_SHIFT if gelu else 0.0
         if gelu:
             x = graph.add("Add", x, graph.constant("gelu.shift", shift))
-            bias = (0.0 if bias is None else bias) - shift * weight.sum(axis=0)
+            # In double precision, so that every machine writes the same bytes whatever order it adds up in.
+            moved = (0.0 if bias is None else bias) - shift * weight.sum(axis=0, dtype=np.float64)
+            bias = moved.astype(np.float32)
         if name in self.largest:
             smooth = np.sqrt((self.largest[name] + shift) / np.maximum(np.abs(weight).max(axis=1), 1e-6))
             smooth = np.maximum(smooth, 1e-6)
@@ -129,17 +131,30 @@ class Int8Linear(Linear):
         return graph.constant("floor", 1e-12)
 
 
-def build(weights: Mapping[str, Array], linear: Linear, head: Array | None = None) -> onnx.ModelProto:
+def layers(weights: Mapping[str, Array]) -> int:
+    """How many layers the encoder has: one for each `encoder.layer.<n>` that has a query.
+
+    >>> layers({f"encoder.layer.{n}.attention.self.query.weight": np.zeros(1) for n in range(4)})
+    4
+    """
+    return sum(name.endswith(".attention.self.query.weight") for name in weights)
+
+
+def build(
+    weights: Mapping[str, Array], linear: Linear, head: Array | None = None, reserved: Array | None = None
+) -> onnx.ModelProto:
     """Write the graph.
 
-    weights   the encoder's, by their names in a BERT checkpoint
-    linear    how linear layers are written: Linear() or Int8Linear(largest)
-    head      float32 [prototypes, brands, 384], unit length: a brand's score is its best prototype's; None leaves
-              the graph at the embedding
+    weights    float32, the encoder's, by their names in a BERT checkpoint; as many layers as there are
+    linear     how linear layers are written: Linear() or Int8Linear(largest)
+    head       float32 [prototypes, brands, 384], unit length: a brand's score is its best prototype's; None leaves
+               the graph at the embedding
+    reserved   float32 [prototypes, 2, 384], unit length, of the answers "no brand" and "not a merchant"
 
     Input: `input_ids` int64 [n, tokens], tokens <= MAX_TOKENS; the keys of a batch have one length, so that none is
-    padded and there is no attention mask. Outputs: `labels` int64 and
-    `scores` float32 [n, TOP_K], best first, equal scores by label; without a head `embedding` float32 [n, 384].
+    padded and there is no attention mask. Outputs: `labels` int64 and `scores` float32 [n, TOP_K], best first, equal
+    scores by label; with `reserved` the best TOP_BRANDS brands, then always the labels -1 and -2 with the score of
+    "no brand" and of "not a merchant". Without a head `embedding` float32 [n, 384].
     """
     graph = Graph()
     shape = graph.add("Shape", "input_ids")
@@ -149,11 +164,17 @@ def build(weights: Mapping[str, Array], linear: Linear, head: Array | None = Non
         graph.add("Identity", embedding, outputs=("embedding",))
         outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", HIDDEN])]
     else:
-        prototypes, brands, _ = head.shape
-        scores = linear(graph, "head", embedding, head.reshape(-1, HIDDEN).T, None)
-        scores = graph.add("Reshape", scores, graph.ints(-1, prototypes, brands))
-        scores = graph.add("ReduceMax", scores, axes=[1], keepdims=0)
-        graph.add("TopK", scores, graph.ints(TOP_K), outputs=("scores", "labels"), axis=-1)
+        scores = _nearest(graph, linear, "head", embedding, head)
+        if reserved is None:
+            graph.add("TopK", scores, graph.ints(TOP_K), outputs=("scores", "labels"), axis=-1)
+        else:
+            # Two products, not one that is cut in two: cutting would copy the scores of all brands.
+            aside = _nearest(graph, linear, "reserved", embedding, reserved)
+            always = graph.constant("reserved.labels", [[NO_BRAND_LABEL, NOT_A_MERCHANT_LABEL]], "int64")
+            always = graph.add("Expand", always, graph.add("Shape", aside))
+            graph.add("TopK", scores, graph.ints(TOP_BRANDS), outputs=("brands.scores", "brands.labels"), axis=-1)
+            graph.add("Concat", "brands.scores", aside, outputs=("scores",), axis=-1)
+            graph.add("Concat", "brands.labels", always, outputs=("labels",), axis=-1)
         outputs = [
             helper.make_tensor_value_info("labels", TensorProto.INT64, ["n", TOP_K]),
             helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", TOP_K]),
@@ -164,6 +185,14 @@ def build(weights: Mapping[str, Array], linear: Linear, head: Array | None = Non
     model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(_CONTRIB, 1)])
     model.ir_version = 9
     return model
+
+
+def _nearest(graph: Graph, linear: Linear, name: str, embedding: str, prototypes: Array) -> str:
+    """The cosine with the best prototype of each answer, float32 [n, answers]."""
+    count, answers, _ = prototypes.shape
+    scores = linear(graph, name, embedding, prototypes.reshape(-1, HIDDEN).T, None)
+    scores = graph.add("Reshape", scores, graph.ints(-1, count, answers))
+    return graph.add("ReduceMax", scores, axes=[1], keepdims=0)
 
 
 def _encode(graph: Graph, weights: Mapping[str, Array], linear: Linear, shape: str, tokens: str) -> str:
@@ -185,7 +214,7 @@ def _encode(graph: Graph, weights: Mapping[str, Array], linear: Linear, shape: s
 
     by_head = graph.add("Concat", shape, graph.ints(HEADS, HIDDEN // HEADS), axis=0)
     whole = graph.add("Concat", shape, graph.ints(HIDDEN), axis=0)
-    for layer in range(LAYERS):
+    for layer in range(layers(weights)):
         name = f"encoder.layer.{layer}"
         context = _attend(graph, weights, linear, f"{name}.attention.self", x, by_head, whole)
         x = norm(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierbreak.calibration import Brands, Floats, fit, rank
+from tierbreak.training.graph import EPSILON, HEADS, HIDDEN, layers
 
 Array = npt.NDArray[Any]
 
@@ -20,9 +21,12 @@ def by_transformers(weights: Mapping[str, Array], tokenizer: str, texts: Sequenc
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
-        hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, layer_norm_eps=1e-12
-    )
-    model = BertModel(config, add_pooling_layer=False).eval()
+        vocab_size=len(weights["embeddings.word_embeddings.weight"]), hidden_size=HIDDEN,
+        max_position_embeddings=len(weights["embeddings.position_embeddings.weight"]),
+        num_hidden_layers=layers(weights), num_attention_heads=HEADS, intermediate_size=1536, layer_norm_eps=EPSILON,
+    )  # fmt: skip
+    model: Any = BertModel(config, add_pooling_layer=False)
+    model.eval()
     state = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
     lacks = model.load_state_dict(state, strict=False).missing_keys
     if lacks:

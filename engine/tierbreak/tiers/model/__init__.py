@@ -13,15 +13,16 @@ import os
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tierbreak.calibration import Policy, rank
-from tierbreak.errors import Fault, ModelError
+from tierbreak.calibration import Policy
+from tierbreak.errors import ModelError
 from tierbreak.tables import EVIDENCE, TOP_K
+from tierbreak.tiers.model import gate
 from tierbreak.tiers.model.folder import Folder, fault
 
 if TYPE_CHECKING:
@@ -75,14 +76,14 @@ class ModelTier:
 
         Raises ModelError, with every fault found, where a file is missing, is not the one the manifest names,
         disagrees with another, or where the model no longer says of the golden strings what it said when it was
-        exported.
+        exported, says what is no number, or is far too slow.
         """
         content = Folder.read(folder, registry_ids)
         session = open_session(content)
         tokenizer = open_tokenizer(content)
         tier = cls(content, session, tokenizer, threads or os.cpu_count() or 1)
-        faults = [*_disagreements(content, session, tokenizer)] or [*tier._unlike_golden(content)]
-        if faults:
+        faults = [*gate.disagreements(content, session, tokenizer)]
+        if faults := faults or [*gate.misbehaviour(content, tier._on_one_thread)]:
             raise ModelError(faults=faults)
         return tier
 
@@ -106,7 +107,13 @@ class ModelTier:
             schema=EVIDENCE,
         )
 
-    def _judge(self, texts: list[str], labels: _Int32, scores: _Float32) -> None:
+    def _on_one_thread(self, texts: list[str]) -> tuple[_Int32, _Float32]:
+        """Labels and scores, worked out on the calling thread whatever `threads` is."""
+        labels, scores = np.empty((len(texts), TOP_K), np.int32), np.empty((len(texts), TOP_K), np.float32)
+        self._judge(texts, labels, scores, threads=1)
+        return labels, scores
+
+    def _judge(self, texts: list[str], labels: _Int32, scores: _Float32, threads: int | None = None) -> None:
         """Fill in labels and scores of a chunk, batch by batch."""
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
 
@@ -115,7 +122,7 @@ class ModelTier:
             labels[batch], scores[batch] = self._session.run(["labels", "scores"], {"input_ids": ids})
 
         work = [*batches(np.array([len(ids) for ids in tokens], dtype=np.intp))]
-        workers = min(self._threads, len(work))
+        workers = min(threads or self._threads, len(work))
         if workers < 2:
             for batch in work:
                 run(batch)
@@ -123,26 +130,6 @@ class ModelTier:
         with ThreadPoolExecutor(workers, thread_name_prefix="tierbreak-model") as pool:
             for _ in pool.map(run, work):
                 pass
-
-    def _unlike_golden(self, folder: Folder) -> Iterator[Fault]:
-        """Golden strings of which the model says something else than when it was exported."""
-        path = folder.path / "golden.json"
-        evidence = self.judge(pl.Series([string.key for string in folder.golden]))
-        labels, scores = evidence["labels"].to_numpy(), evidence["scores"].to_numpy()
-        _, confidence = rank(self.policy, labels, scores)
-        for row, string in enumerate(folder.golden):
-            label, score = self.labels[labels[row, 0]], float(scores[row, 0])
-            expected = f"{string.label} with a score of {string.score:.4f} +- {folder.tolerance}"
-            # A second label may stand as near as the first: the score alone tells these apart from a broken model.
-            near = folder.tolerance >= abs(score - string.score)
-            tied = string.label in {self.labels[at] for at in labels[row][scores[row] >= score - folder.tolerance]}
-            if not (near and tied):
-                yield fault("M007", path, f"the model does not know {string.key!r} any more",
-                            f"{label} with a score of {score:.4f}", expected)  # fmt: skip
-            elif (confidence[row, 0] >= self.policy.threshold) != string.known:
-                says = "is answered" if not string.known else "is not answered"
-                yield fault("M007", path, f"{string.key!r} {says}", f"confidence {confidence[row, 0]:.3f}",
-                            f"{'at least' if string.known else 'below'} {self.policy.threshold}")  # fmt: skip
 
 
 def batches(lengths: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
@@ -167,7 +154,7 @@ def open_session(folder: Folder) -> onnxruntime.InferenceSession:
     # Shapes change with every batch: a memory pattern would be planned anew each time.
     options.enable_mem_pattern = False
     try:
-        return onnxruntime.InferenceSession(folder.weights, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(folder.graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no base but this one
         found = str(error).splitlines()[0]
         raise ModelError(
@@ -184,24 +171,3 @@ def open_tokenizer(folder: Folder) -> tokenizers.Tokenizer:
         raise ModelError(
             faults=[fault("M006", folder.path / "tokenizer.json", "cannot be read", error, "a tokenizer")]
         ) from None
-
-
-def _disagreements(
-    folder: Folder, session: onnxruntime.InferenceSession, tokenizer: tokenizers.Tokenizer
-) -> Iterator[Fault]:
-    """Where the parts of a folder do not fit together."""
-    path = folder.path / "model.onnx"
-    shapes = {f"input {node.name}": node.shape[1:] for node in session.get_inputs()}
-    shapes |= {f"output {node.name}": node.shape[1:] for node in session.get_outputs()}
-    due: dict[str, list[Any]] = {"input input_ids": ["tokens"], "output labels": [TOP_K], "output scores": [TOP_K]}
-    if shapes != due:
-        yield fault("M005", path, "has other inputs or outputs", shapes, str(due))
-    stated = session.get_modelmeta().custom_metadata_map
-    for name, found, what in (
-        ("labels", len(folder.labels), "labels in labels.json"),
-        ("vocabulary", tokenizer.get_vocab_size(), "words in tokenizer.json"),
-    ):
-        if stated.get(name) != str(found):
-            code = "M006" if name == "vocabulary" else "M005"
-            yield fault(code, path, f"was made for {stated.get(name, 'an unstated number of')} {what}", found,
-                        "files of one export")  # fmt: skip

@@ -13,11 +13,14 @@ from tierbreak.calibration import Policy
 from tierbreak.errors import Fault, ModelError
 from tierbreak.tables import TOP_K
 
-#: What every folder holds beside manifest.json; the manifest gives the SHA-256 of each.
-FILES = ("model.onnx", "tokenizer.json", "labels.json", "calibration.json", "golden.json")
+#: What model.onnx is built from. A CPU serves without it, so that it is not read when a model is loaded.
+WEIGHTS = "weights.safetensors"
+
+#: What every folder holds beside manifest.json; the manifest gives the SHA-256 and the length of each.
+FILES = ("model.onnx", WEIGHTS, "tokenizer.json", "labels.json", "calibration.json", "golden.json")
 
 #: The format of the folder that this code reads.
-FORMAT = 1
+FORMAT = 2
 
 #: The fewest golden strings that are worth the name of a check.
 LEAST_GOLDEN = 20
@@ -29,24 +32,25 @@ _REBUILD = "export the model anew: python -m tierbreak.training.export"
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A key, and what the model said of it when it was exported: its best label and that label's raw score.
+    """A key, and what the model said of it when it was exported: its best answer and that answer's raw score.
 
+    label   None where the best is a reserved answer: no brand, or not a merchant
     known   whether the policy of that day answered it
     """
 
     key: str
-    label: str
+    label: str | None
     score: float
     known: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The checked content of a model's folder; `sha256` by file name."""
+    """The checked content of a model's folder; `sha256` by file name, `graph` the bytes of model.onnx."""
 
     path: Path
     sha256: dict[str, str]
-    weights: bytes
+    graph: bytes
     tokenizer: str
     labels: tuple[str, ...]
     policy: Policy
@@ -56,8 +60,8 @@ class Folder:
     @classmethod
     def read(cls, path: Path, registry_ids: Collection[str]) -> Folder:
         """Read and check every file; raises ModelError that lists all that is wrong."""
-        sha256 = _manifest(path / "manifest.json")
-        content, faults = _files(path, sha256)
+        manifest = _manifest(path / "manifest.json")
+        content, faults = _files(path, manifest)
         if faults:
             raise ModelError(faults=faults)
         labels = _parsed(path / "labels.json", content["labels.json"], _labels)
@@ -68,7 +72,24 @@ class Folder:
             raise ModelError(faults=faults)
         policy = Policy.from_json(path / "calibration.json")
         tokenizer = content["tokenizer.json"].decode("utf-8", errors="replace")
-        return cls(path, sha256, content["model.onnx"], tokenizer, labels, policy, golden, tolerance)
+        return cls(path, manifest.sha256, content["model.onnx"], tokenizer, labels, policy, golden, tolerance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """Of each file, by its name: SHA-256 in hex, and length."""
+
+    sha256: dict[str, str]
+    bytes: dict[str, int]
+
+
+def sealed(folder: Path, name: str) -> bytes:
+    """The content of one file of a model's folder; raises ModelError where it is not the one the manifest names."""
+    manifest = _manifest(folder / "manifest.json")
+    content, wrong = _file(folder / name, manifest.sha256[name])
+    if wrong:
+        raise ModelError(faults=[wrong])
+    return content
 
 
 def fault(code: str, path: Path, says: str, found: object, expected: str, fix: str = _REBUILD) -> Fault:
@@ -76,8 +97,7 @@ def fault(code: str, path: Path, says: str, found: object, expected: str, fix: s
     return Fault(code, path, 0, 0, says, str(found), expected, fix)
 
 
-def _manifest(path: Path) -> dict[str, str]:
-    """File name -> SHA-256, in hex."""
+def _manifest(path: Path) -> _Manifest:
     if not path.parent.is_dir():
         raise ModelError(faults=[fault("M001", path.parent, "there is no such folder", "", "a model's folder",
                                        "give the path of a folder under models/")])  # fmt: skip
@@ -86,13 +106,13 @@ def _manifest(path: Path) -> dict[str, str]:
     return _parsed(path, path.read_bytes(), _sums)
 
 
-def _sums(given: Any) -> dict[str, str]:
+def _sums(given: Any) -> _Manifest:
     if given["format"] != FORMAT:
         raise ValueError(f"format {given['format']!r}; this version reads format {FORMAT}")
     sums = {name: given["files"][name] for name in FILES}
     if not all(isinstance(digest, str) and len(digest) == 64 for digest in sums.values()):
         raise ValueError("a digest is not 64 hexadecimal digits")
-    return sums
+    return _Manifest(sums, {name: int(given["bytes"][name]) for name in FILES})
 
 
 def _labels(given: Any) -> tuple[str, ...]:
@@ -103,7 +123,8 @@ def _labels(given: Any) -> tuple[str, ...]:
 
 def _golden(given: Any) -> tuple[tuple[Golden, ...], float]:
     strings = tuple(
-        Golden(str(g["key"]), str(g["label"]), float(g["score"]), bool(g["known"])) for g in given["strings"]
+        Golden(str(g["key"]), None if g["label"] is None else str(g["label"]), float(g["score"]), bool(g["known"]))
+        for g in given["strings"]
     )
     return strings, float(given["tolerance"])
 
@@ -119,22 +140,48 @@ def _parsed(path: Path, content: bytes, shape: Callable[[Any], _T]) -> _T:
         ) from None
 
 
-def _files(path: Path, sha256: dict[str, str]) -> tuple[dict[str, bytes], list[Fault]]:
+def _files(path: Path, manifest: _Manifest) -> tuple[dict[str, bytes], list[Fault]]:
+    """Every file that serving needs, and what is wrong with any.
+
+    Of the weights only the length is looked at: to hash them would make loading a quarter longer, and nothing of them
+    is served. Who reads them does so by `sealed`; `tierbreak bundle` and `tierbreak model check` hash them too.
+    """
     content: dict[str, bytes] = {}
     faults = []
     for name in FILES:
-        try:
-            content[name] = (path / name).read_bytes()
-        except OSError as error:
-            faults.append(fault("M001", path / name, "file is missing or cannot be read", error.strerror, "a file"))
-            continue
-        found = hashlib.sha256(content[name]).hexdigest()
-        if found != sha256[name]:
-            faults.append(
-                fault("M003", path / name, "is not the file that manifest.json names", f"sha256 {found}",
-                      f"sha256 {sha256[name]}", "restore the file, or export the model anew")
-            )  # fmt: skip
+        if name == WEIGHTS:
+            wrong = _length(path / name, manifest.bytes[name])
+        else:
+            content[name], wrong = _file(path / name, manifest.sha256[name])
+        if wrong:
+            faults.append(wrong)
     return content, faults
+
+
+def _file(path: Path, sha256: str) -> tuple[bytes, Fault | None]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return b"", _missing(path, error)
+    found = hashlib.sha256(content).hexdigest()
+    return content, None if found == sha256 else _other(path, f"sha256 {found}", f"sha256 {sha256}")
+
+
+def _length(path: Path, expected: int) -> Fault | None:
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        return _missing(path, error)
+    return None if found == expected else _other(path, f"{found} bytes", f"{expected} bytes")
+
+
+def _missing(path: Path, error: OSError) -> Fault:
+    return fault("M001", path, "file is missing or cannot be read", error.strerror, "a file")
+
+
+def _other(path: Path, found: str, expected: str) -> Fault:
+    says = "is not the file that manifest.json names"
+    return fault("M003", path, says, found, expected, "restore the file, or export the model anew")
 
 
 def _label_faults(path: Path, labels: tuple[str, ...], registry_ids: Collection[str]) -> Iterator[Fault]:
@@ -156,7 +203,7 @@ def _golden_faults(path: Path, golden: tuple[Golden, ...], labels: tuple[str, ..
         yield fault("M007", path, "has too few strings", len(golden), f"{LEAST_GOLDEN} or more")
     if not any(not string.known for string in golden):
         yield fault("M007", path, "has no string without a brand", "", "at least one")
-    unknown = sorted({string.label for string in golden} - set(labels))
+    unknown = sorted({string.label for string in golden if string.label is not None} - set(labels))
     if unknown:
         yield fault("M007", path, "names labels that labels.json lacks", _some(unknown), "labels of labels.json")
 
