@@ -53,7 +53,7 @@ def test_the_yaml_block_is_a_rule_that_works(tmp_path, state):
 
 def test_every_command_has_help_and_is_named():
     names = [command.callback.__name__ for command in app.registered_commands]
-    names += [f"{group.name} {command.callback.__name__}" for group in app.registered_groups
+    names += [f"{group.name} {command.name or command.callback.__name__}" for group in app.registered_groups
               for command in group.typer_instance.registered_commands]  # fmt: skip
     assert len(names) >= 7
     missing = [name for name in names if name not in README]

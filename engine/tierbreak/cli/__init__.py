@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from tierbreak.cli import bundle, cache, classify, explain, normalise, rules
+from tierbreak.cli import bundle, cache, classify, evaluate, explain, model, normalise, rules, simulate, train
 from tierbreak.cli.output import complain
 from tierbreak.errors import TierbreakError
 
@@ -39,7 +39,11 @@ app.command()(classify.classify)
 app.command()(explain.explain)
 app.command()(normalise.normalise)
 app.add_typer(cache.app, name="cache")
+app.add_typer(model.app, name="model")
 app.add_typer(rules.app, name="rules")
+app.command()(evaluate.evaluate)
+app.command()(simulate.simulate)
+app.command()(train.train)
 app.command()(bundle.bundle)
 
 
