@@ -38,8 +38,11 @@ TRAFFIC = schema(
 #: Rows are made so many at once: the bound on memory, and part of what the seed means.
 CHUNK = 100_000
 
+#: Sectors of brands that sell for others and name the seller behind their own name.
+_SELLERS = ("charity", "delivery", "entertainment", "payments", "social")
+
 #: The share of names that somebody shortened in a way of his own.
-_DAMAGED = 0.06
+_DAMAGED = 0.09
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ class Simulator:
         picked = table[draw.weighted(n, weights)]
         sector = pl.Series([brand.sector for brand in self.registry.brands])[picked["brand"]].to_numpy()
         frame = fields(n, draw).with_columns(
-            name=self._names(n, draw, branded, kinds, picked["head"]), branded=pl.Series(branded)
+            name=self._names(n, draw, branded, kinds, picked["head"]),
+            other=self.nobody.local(n, draw).str.replace_all(" ", "").str.head(11),
         )
         sources, shapes = chosen(
             n,
@@ -116,7 +120,7 @@ class Simulator:
         stars = np.array([habit for _, habit in SOURCES.values()])[sources]
         frame = frame.with_columns(
             slot=self._slots(frame, picked["brand"], afar & branded, draw),
-            body=bodies(frame, branded, afar, stars, draw),
+            body=bodies(frame, branded, afar, np.isin(sector, _SELLERS), stars, draw),
         )
         descriptor = pl.Series([""] * n)
         for at, shape in enumerate(SHAPES.values()):

@@ -46,19 +46,28 @@ _STARRED = {
     "{name} *{said}": 2,
 }  # fmt: skip
 
-#: Small merchants that have a number or a branch, brands behind a facilitator, bodies that lost a letter.
-_SMALL_TAILED, _SMALL_BEHIND, _LARGE_BEHIND, _LOST = 0.15, 0.38, 0.05, 0.02
+#: Behind that of a brand that sells for others: the seller.
+_SELLERS = {"{name} {other}": 1, "{name}*{other}": 1, "{name} *{other}": 1, "{name}* {other}": 0.5}
+
+#: Rows of such a brand that name the seller; small merchants that have a number or a branch, or stand behind a
+#: facilitator; brands that do; bodies that lost a letter.
+_SOLD, _SMALL_TAILED, _SMALL_BEHIND, _LARGE_BEHIND, _LOST = 0.2, 0.15, 0.38, 0.05, 0.02
 
 
 def bodies(
-    frame: pl.DataFrame, branded: npt.NDArray[np.bool_], afar: npt.NDArray[np.bool_], stars: npt.NDArray[np.float64],
+    frame: pl.DataFrame,
+    branded: npt.NDArray[np.bool_],
+    afar: npt.NDArray[np.bool_],
+    sells: npt.NDArray[np.bool_],
+    stars: npt.NDArray[np.float64],
     draw: Draw,
-) -> pl.Series:  # fmt: skip
+) -> pl.Series:
     """String [n]: each name with what stands around it.
 
-    frame     [n], the columns of shapes.fields and `name`
+    frame     [n], the columns of shapes.fields, `name`, and `other`: a small merchant's name
     branded   the name is a brand's
     afar      it bills from afar
+    sells     it sells for others
     stars     0..1, how often the row's source has a star behind such a name
     """
     n = frame.height
@@ -74,8 +83,10 @@ def bodies(
     here, plain, starred = (draw.weighted(n, list(part.values())) for part in (_HERE, _AFAR, _STARRED))
     which = np.where(away, len(_HERE) + plain, here)
     which = np.where(away & (draw.shares(n) < 1.6 * stars), len(_HERE) + len(_AFAR) + starred, which)
+    seller = len(_HERE) + len(_AFAR) + len(_STARRED) + draw.weighted(n, list(_SELLERS.values()))
+    which = np.where(branded & sells & (draw.shares(n) < _SOLD), seller, which)
     which = np.where(branded | (draw.shares(n) < _SMALL_TAILED), which, 0)
-    body = by_row(frame, [text(template) for template in (*_HERE, *_AFAR, *_STARRED)], which)
+    body = by_row(frame, [text(template) for template in (*_HERE, *_AFAR, *_STARRED, *_SELLERS)], which)
     for habits, rows in (
         (_SMALL, np.flatnonzero(~branded & draw.happens(n, _SMALL_BEHIND))),
         (_LARGE, np.flatnonzero(branded & draw.happens(n, _LARGE_BEHIND))),

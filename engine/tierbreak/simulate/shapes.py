@@ -192,12 +192,10 @@ def fields(n: int, draw: Draw) -> pl.DataFrame:
     def of(things: tuple[str, ...] | list[str]) -> pl.Series:
         return pl.Series(list(things))[draw.below(n, len(things))]
 
-    places = pairs("places", " ")
-    place = draw.below(n, len(places))
+    city, state = towns(n, draw)
     month = draw.below(n, 12)
     return pl.DataFrame({
-        "city": pl.Series([city for city, _ in places])[place],
-        "state": pl.Series([state for _, state in places])[place],
+        "city": city, "state": state,
         "area": pl.Series(200 + draw.below(n, 789)).cast(pl.String),
         "exchange": pl.Series(200 + draw.below(n, 789)).cast(pl.String),
         "line": digits(4), "zip": digits(5), "number": pl.Series(1 + draw.below(n, 999)).cast(pl.String),
@@ -211,6 +209,33 @@ def fields(n: int, draw: Draw) -> pl.DataFrame:
         "person": pl.select(pl.concat_str(of(words("surnames")), pl.lit(" "), of(words("first_names")))).to_series(),
         "order": _orders(n, draw),
     })  # fmt: skip
+
+
+#: Towns that are listed with their state, those listed without, and, the rest, those made of parts.
+_LISTED, _OTHERS = 0.5, 0.25
+
+
+def towns(n: int, draw: Draw) -> tuple[pl.Series, pl.Series]:
+    """City and state of n rows. Half come from a list; the others teach that a town may be called anything.
+
+    >>> city, state = towns(4, Draw(1))
+    >>> len(city), state.str.len_chars().to_list()
+    (4, [2, 2, 2, 2])
+    """
+    places = pairs("places", " ")
+    place = draw.below(n, len(places))
+    kind = draw.shares(n)
+    parts = [pl.Series(entries(f"town_{part}"))[draw.below(n, len(entries(f"town_{part}")))]
+             for part in ("befores", "roots", "ends")]  # fmt: skip
+    made = pl.select(pl.concat_str(parts[0].replace("-", ""), *parts[1:]).str.to_titlecase()).to_series()
+    other = pl.Series(entries("towns"))[draw.below(n, len(entries("towns")))]
+    listed = pl.Series(kind < _LISTED)
+    city = other.zip_with(pl.Series(kind < _LISTED + _OTHERS), made)
+    state = pl.Series(words("states"))[draw.below(n, len(words("states")))]
+    return (
+        pl.Series([city for city, _ in places])[place].zip_with(listed, city),
+        pl.Series([state for _, state in places])[place].zip_with(listed, state),
+    )
 
 
 def _orders(n: int, draw: Draw) -> pl.Series:
