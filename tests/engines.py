@@ -58,5 +58,11 @@ def with_model(engine, model, cache=None):
     if cache is not None:
         evidence = {**model.evidence, "normaliser": parts.fingerprints["normaliser"]}
         store = CacheTier.open(cache, evidence, size_bytes=1 << 22)
-    changed = dataclasses.replace(parts, model=model, cache=store, brand_of_label=np.array(brands, dtype=np.int32))
+    changed = dataclasses.replace(
+        parts,
+        model=model,
+        cache=store,
+        brand_of_label=np.array(brands, dtype=np.int32),
+        thresholds=np.full(len(parts.registry), model.policy.threshold, dtype=np.float32),
+    )
     return Engine(changed, engine.settings)

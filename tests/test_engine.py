@@ -193,7 +193,7 @@ def test_explain_says_why(case_engine):
     assert contested.why == (
         "rules contest it (t.lyft, t.uber), so the next tier is asked: tier model names lyft with confidence 1.00"
     )
-    assert unknown.why == "no rule settles it: the engine abstains, no brand reaches the threshold"
+    assert unknown.why == "no rule settles it: the engine abstains, it looks like no brand that is known"
     assert {verdict["tier"] for verdict in settled.verdicts} == {"rules", "model"}, "explain shows every tier's view"
     assert settled.to_dict()["fingerprints"]["all"] == engine.fingerprint
 

@@ -178,7 +178,7 @@ def weigh(policy: Policy, brands: Brands, scores: Floats) -> Weighed:
     stand in the order of the brand index. None is 1: a threshold of 1 silences the model.
 
     >>> policy = Policy(temperature=1.0, null_score=-99.0, threshold=0.9)
-    >>> found = weigh(policy, np.array([[4, 7, NO_BRAND, NOT_A_MERCHANT]], dtype="int32"),
+    >>> found = weigh(policy, np.array([[4, 7, -2, -3]], dtype="int32"),
     ...               np.log(np.array([[4.0, 2.0, 1.0, 1.0]], dtype="float32")))
     >>> found.brands.tolist(), found.confidences.tolist(), SILENCES[found.silence[0]]
     ([[4, 7, -1, -1]], [[0.5, 0.25, 0.0, 0.0]], 'torn')

@@ -28,7 +28,7 @@ class Decision:
     """The engine's answer for one row; the fields of tables.DECISION.
 
     brand         registry id; None where the engine abstained, and then `reason` says why
-    tier          "rules", "cache" or "model"; None where it abstained
+    tier          "rules", "cache", "model" or "fallback"; None where it abstained
     confidence    0..1, calibrated; None for rules, which have none, and where it abstained
     band          what the confidence is worth: "very-high", "high" or "low"; None where there is none
     rule          the rule that decided; where rules contested, all of theirs joined by `|`

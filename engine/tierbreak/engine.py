@@ -157,7 +157,9 @@ class Engine:
         A new model begins with an empty store: before the swap it is asked for the keys that this engine was asked
         most, at most `warm_keys` of them, so that the share of cache hits stays about what it was.
         """
-        parts = _load(bundle, rules, overlay, model, cache, self.settings)
+        # No fallback here: what serves now is better than what stands in for a model that cannot be loaded.
+        settings = self.settings.model_copy(update={"fallback": None})
+        parts = _load(bundle, rules, overlay, model, cache, settings)
         steps.warm(parts, self._asked.most(self.settings.warm_keys))
         with self._swap:
             self._previous, self._parts = self._parts, parts

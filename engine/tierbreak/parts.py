@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from tierbreak.bundle import DEFAULT, Bundle, Default, fingerprint_of
 from tierbreak.calibration import Policy
 from tierbreak.cases import guarded_rules
 from tierbreak.decisions import Names
-from tierbreak.errors import CacheError
+from tierbreak.errors import CacheError, ModelError
 from tierbreak.rulebook import DECIDES, EVERY, Rulebook
 from tierbreak.settings import Settings
 from tierbreak.tiers.cache import CacheTier
@@ -26,7 +27,10 @@ from tierbreak.tiers.rules import RulesTier
 
 if TYPE_CHECKING:
     from tierbreak.tiers.model import ModelTier
+    from tierbreak.tiers.model.bag import BagTier
     from tierbreak.tiers.model.twin import TorchTier
+
+    AnyModel = ModelTier | TorchTier | BagTier
 
 _SILENT = Policy(temperature=1.0, null_score=0.0, threshold=1.0)
 
@@ -41,6 +45,7 @@ class Parts:
     thresholds       float32 [brands]: the least confidence to speak of each
     fingerprints     registry, rulebook, model, policy, normaliser, and `all` of them together
     notices          what a person must know about how this engine serves
+    fallback         `model` is the bag of words of the settings: the bundle's own model could not be loaded
     """
 
     bundle: Bundle
@@ -48,7 +53,7 @@ class Parts:
     book: Rulebook
     rules: RulesTier
     cache: CacheTier | None
-    model: ModelTier | TorchTier | None
+    model: AnyModel | None
     precedence: Precedence
     guarded: np.ndarray
     brand_of_label: np.ndarray
@@ -56,6 +61,7 @@ class Parts:
     names: Names
     fingerprints: dict[str, str]
     notices: tuple[str, ...]
+    fallback: bool = False
 
     @property
     def threshold(self) -> float:
@@ -72,10 +78,10 @@ class Parts:
         """Load every part and let it pass its gate; raises before anything is half there."""
         registry = Registry.load(*bundle.registries)
         with ThreadPoolExecutor(1) as beside:  # the model's files are hashed and opened while the rules are read
-            loading = beside.submit(_load_model, bundle.model, registry, settings)
+            loading = beside.submit(_load_model_or_fallback, bundle.model, registry, settings)
             book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
             rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
-            model = loading.result()
+            model, lost = loading.result()
         off = normalise.checked(settings.off)
         fingerprints = {
             "registry": registry.fingerprint,
@@ -85,17 +91,45 @@ class Parts:
         if model is not None:
             fingerprints |= {"model": model.fingerprint, "policy": model.policy.fingerprint}
         fingerprints["all"] = fingerprint_of(fingerprints.items())
-        bundle.check(fingerprints)
+        _check(bundle, fingerprints, fallback=bool(lost))
         if settings.device != "cpu":  # no part of a bundle, but what is rounded otherwise may decide otherwise
             fingerprints["device"] = settings.device
             fingerprints["all"] = fingerprint_of(fingerprints.items())
-        notices = list(rules.notices)
-        store = _open_cache(cache, model, fingerprints["normaliser"], settings, notices)
+        notices = [*rules.notices, *lost]
+        # What the bag says is worth no store: it answers faster than the model, and only until the model is mended.
+        store = _open_cache(cache, None if lost else model, fingerprints["normaliser"], settings, notices)
         return cls(
             bundle, registry, book, rules, store, model, _precedence(book, registry), guarded_rules(book.rules),
             registry.codes(model.labels if model else ()), _thresholds(model, registry), Names.of(registry, book),
-            fingerprints, tuple(notices),
+            fingerprints, tuple(notices), bool(lost),
         )  # fmt: skip
+
+
+def _load_model_or_fallback(
+    folder: Path | None, registry: Registry, settings: Settings
+) -> tuple[AnyModel | None, list[str]]:
+    """The model, or what stands in for it and the notice that says so."""
+    try:
+        return _load_model(folder, registry, settings), []
+    except (ModelError, ImportError) as error:  # ImportError: onnxruntime or torch has no build for this machine
+        if settings.fallback is None:
+            raise
+        lost = error
+    from tierbreak.tiers.model.bag import BagTier
+
+    try:
+        bag = BagTier.load(settings.fallback, registry_ids=registry.ids)
+    except ModelError as error:
+        raise ModelError(f"{lost}\n{error}\nneither the model nor its fallback can be loaded") from None
+    return bag, [f"the fallback {settings.fallback} answers, tier `fallback`: the model cannot be loaded: {lost}"]
+
+
+def _check(bundle: Bundle, fingerprints: dict[str, str], *, fallback: bool) -> None:
+    """Raise where a part is not what the bundle's manifest states; a model that is not there states nothing."""
+    if fallback:
+        stated = {part: it for part, it in bundle.stated.items() if part not in ("model", "policy", "all")}
+        bundle = dataclasses.replace(bundle, stated=stated)
+    bundle.check(fingerprints)
 
 
 def _load_model(folder: Path | None, registry: Registry, settings: Settings) -> ModelTier | TorchTier | None:
@@ -120,7 +154,7 @@ def _folded_examples(book: Rulebook) -> list[Sequence[str]]:
 
 def _open_cache(
     cache: Path | Default | None,
-    model: ModelTier | TorchTier | None,
+    model: AnyModel | None,
     normaliser: str,
     settings: Settings,
     notices: list[str],
@@ -151,7 +185,7 @@ def _precedence(book: Rulebook, registry: Registry) -> Precedence:
     )
 
 
-def _thresholds(model: ModelTier | TorchTier | None, registry: Registry) -> np.ndarray:
+def _thresholds(model: AnyModel | None, registry: Registry) -> np.ndarray:
     if model is None:
         return np.ones(len(registry), dtype=np.float32)
     return model.policy.thresholds(registry.ids, [brand.sector for brand in registry.brands])

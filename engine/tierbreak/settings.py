@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     device        where the model runs: cpu (int8, onnxruntime) or cuda (bfloat16, torch; needs the extra `gpu`)
     cache_bytes   most bytes the cache store may take on disk
     warm_keys     most keys that a new model is asked for before it serves: those this engine was asked most
+    fallback      a bag of words that answers where the model cannot be loaded; None: then the engine does not start
     off           names of normaliser steps that are switched off
     state         folder for what can be made again: compiled databases and, by default, the cache
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     device: Literal["cpu", "cuda"] = "cpu"
     cache_bytes: int = Field(default=1 << 30, ge=1 << 20)
     warm_keys: int = Field(default=10_000, ge=0)
+    fallback: Path | None = None
     state: Path = Field(default_factory=lambda: user_cache_path("tierbreak"))
     off: frozenset[str] = frozenset()
 

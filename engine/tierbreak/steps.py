@@ -19,7 +19,7 @@ from tierbreak.tables import EVIDENCE, TIERS, TOP_K
 
 _NO_SPANS, _NO_EVIDENCE = pl.DataFrame(schema=SPANS), pl.DataFrame(schema=EVIDENCE)
 _NO_ANSWERS = pl.DataFrame(schema=RANKED)
-_CACHE, _MODEL = TIERS.index("cache"), TIERS.index("model")
+_CACHE, _MODEL, _FALLBACK = (TIERS.index(tier) for tier in ("cache", "model", "fallback"))
 _SILENCE = np.array([REASONS.index(name) for name in calibration.SILENCES], dtype=np.int8)
 
 
@@ -138,12 +138,12 @@ def ask(parts: Parts, texts: Texts, of: Cases, which: np.ndarray) -> tuple[Evide
 
     labels = np.zeros((len(keys), TOP_K), dtype=np.int32)
     scores = np.zeros((len(keys), TOP_K), dtype=np.float32)
-    tier = np.full(len(keys), _MODEL, dtype=np.uint8)
+    tier = np.full(len(keys), _FALLBACK if parts.fallback else _MODEL, dtype=np.uint8)
     if parts.cache is not None:
         known = parts.cache.judge(keys)
         at = known["key"].to_numpy()
         labels[at], scores[at], tier[at] = known["labels"].to_numpy(), known["scores"].to_numpy(), _CACHE
-    left = np.flatnonzero(tier == _MODEL)
+    left = np.flatnonzero(tier != _CACHE)
     unknown = keys.gather(left)
     fresh = parts.model.judge(unknown)
     at = left[fresh["key"].to_numpy()]

@@ -19,7 +19,7 @@ DISTINCT = 4_000_000
 
 @dataclass
 class Summary:
-    """Counts of a run. Shares of rules, cache, model and abstained add up to 1.
+    """Counts of a run. Shares of the tiers and abstained add up to 1.
 
     rows         rows added
     tiers        rows by tier, and `abstained`
@@ -78,6 +78,11 @@ class Summary:
         return self.tiers[tier] / self.rows if self.rows else 0.0
 
     @property
+    def reported(self) -> tuple[str, ...]:
+        """What shares are reported of: every tier and `abstained`; `fallback` only where it answered."""
+        return tuple(tier for tier in (*TIERS, ABSTAINED) if tier != "fallback" or self.tiers[tier])
+
+    @property
     def distinct(self) -> int:
         """Distinct descriptors seen; a floor once it reaches `distinct_cap`."""
         return len(self._seen)
@@ -90,7 +95,7 @@ class Summary:
         """All of it as JSON has it."""
         total = sum(self.weights.values())
         tiers: dict[str, dict[str, float]] = {}
-        for tier in (*TIERS, ABSTAINED):
+        for tier in self.reported:
             tiers[tier] = {"rows": self.tiers[tier], "share": self.share(tier)}
             if self.weighted:
                 tiers[tier] |= {

@@ -21,8 +21,9 @@ def schema(**columns: pl.DataType | type[pl.DataType]) -> pl.Schema:
     return pl.Schema(columns)
 
 
-#: Order is precedence: the first tier that settles a case decides it.
-TIERS = ("rules", "cache", "model")
+#: Order is precedence: the first tier that settles a case decides it. `fallback` stands in for a model that cannot be
+#: loaded: the two never serve together.
+TIERS = ("rules", "cache", "model", "fallback")
 
 #: How many answers cache and model give for a key. A trained head gives the best TOP_BRANDS brands, best first, and
 #: behind them always its two reserved answers; a head without reserved answers gives TOP_K brands.

@@ -36,13 +36,13 @@ def test_output_repeats_every_cell_and_adds_the_decision(run, statement):
     ran = run("classify", statement)
     assert ran.code == 0
     assert ran.out == (
-        "Date,Memo,Amount,Count,brand,brand_name,tier,confidence,rule,candidates,collision,reason\n"
-        "01/13/2024,NETFLIX.COM,-5.00,3,netflix,Netflix,rules,,netflix.name,netflix,,\n"
-        "01/13/2024,HULU 877,abc,1,hulu,Hulu,rules,,hulu.name,hulu,,\n"
-        "01/14/2024,JOE CAFE,-5.00,,,,,,,,,no-match\n"
-        ',"01/14/2024,SMITH, JOHN,-5.00,1",,,,,,,,,,broken-row\n'
-        "01/14/2024,CAF\ufffd,-5.00,1,,,,,,,,broken-row\n"
-        ',"01/15/2024,""NETFLIX,-5",,,,,,,,,,broken-row\n'
+        "Date,Memo,Amount,Count,brand,brand_name,tier,confidence,band,rule,candidates,collision,reason\n"
+        "01/13/2024,NETFLIX.COM,-5.00,3,netflix,Netflix,rules,,,netflix.name,netflix,,\n"
+        "01/13/2024,HULU 877,abc,1,hulu,Hulu,rules,,,hulu.name,hulu,,\n"
+        "01/14/2024,JOE CAFE,-5.00,,,,,,,,,,no-match\n"
+        ',"01/14/2024,SMITH, JOHN,-5.00,1",,,,,,,,,,,broken-row\n'
+        "01/14/2024,CAF\ufffd,-5.00,1,,,,,,,,,broken-row\n"
+        ',"01/15/2024,""NETFLIX,-5",,,,,,,,,,,broken-row\n'
     )
 
 
@@ -126,7 +126,7 @@ def test_json_lines_come_out_to_the_letter(run, tmp_path):
 def test_header_only_gives_a_header(run, tmp_path):
     (tmp_path / "in.csv").write_text("memo\n")
     ran = run("classify", tmp_path / "in.csv")
-    assert ran.out == "memo,brand,brand_name,tier,confidence,rule,candidates,collision,reason\n"
+    assert ran.out == "memo,brand,brand_name,tier,confidence,band,rule,candidates,collision,reason\n"
     assert "note: holds a header and no rows" in ran.err
 
 

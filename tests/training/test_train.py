@@ -13,7 +13,7 @@ from tierbreak.brands import Registry  # noqa: E402
 from tierbreak.calibration import Policy  # noqa: E402
 from tierbreak.errors import TierbreakError  # noqa: E402
 from tierbreak.rulebook import Rulebook  # noqa: E402
-from tierbreak.simulate import Simulator  # noqa: E402
+from tierbreak.simulate.inputs import Inputs  # noqa: E402
 from tierbreak.training import examples as rounds  # noqa: E402
 from tierbreak.training.encoder import Encoder  # noqa: E402
 from tierbreak.training.examples import EXAMPLES, Examples  # noqa: E402
@@ -42,7 +42,7 @@ def learned(registry, tmp_path, monkeypatch):
     )
     book = Rulebook.load((tmp_path / "rules",), frozenset(IDS))
     settled = pl.DataFrame({"descriptor": ["LIDL WARENHANDEL 12", "TESCO 1"], "brand": ["lidl", "tesco"]})
-    return Examples.of(IDS, Simulator.of(registry), book, {"NETFLIX", "SHELL CREEK VET"}, settled)
+    return Examples.of(Inputs(registry, book, None), {"NETFLIX", "SHELL CREEK VET"}, settled)
 
 
 def test_a_round_holds_what_it_should(learned):

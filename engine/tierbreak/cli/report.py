@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from tierbreak.cli.output import aligned, cut
 from tierbreak.files.guards import unreadable_lines
 from tierbreak.files.streams import NOT_UTF8
-from tierbreak.summary import ABSTAINED, Summary
-from tierbreak.tables import TIERS
+from tierbreak.summary import Summary
 
 if TYPE_CHECKING:
     from tierbreak import Engine
@@ -51,7 +50,7 @@ def summary_lines(summary: Summary, source: Source, guards: Guards, engine: Engi
 def _tiers(summary: Summary) -> list[list[str]]:
     total = sum(summary.weights.values())
     out = []
-    for tier in (*TIERS, ABSTAINED):
+    for tier in summary.reported:
         cells = [tier, f"{summary.tiers[tier]:>11,}", f"{summary.share(tier):>7.1%}"]
         if summary.weighted:
             cells.append(f"{summary.weights[tier] / total if total else 0:>7.1%} by weight")

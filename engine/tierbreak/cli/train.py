@@ -57,38 +57,31 @@ def train(
 
     A run that was killed goes on where it was when the same command is given again. Needs the extra `train`.
     """
-    from tierbreak.bundle import shipped
     from tierbreak.errors import SettingsError
-    from tierbreak.simulate import Simulator
     from tierbreak.simulate.inputs import Inputs
 
     try:
-        import torch
-
         from tierbreak.training import publish
         from tierbreak.training.encoder import WEIGHTS_SHA256, Encoder
-        from tierbreak.training.examples import Examples
+        from tierbreak.training.examples import Examples, calibration_file, gold_files, keys_of
         from tierbreak.training.folder import Source
-        from tierbreak.training.train import Plan
+        from tierbreak.training.train import Plan, best_device
         from tierbreak.training.train import train as run
     except ModuleNotFoundError as error:
         raise SettingsError(f"training needs {error.name}: pip install 'tierbreak[train]'") from None
 
     if (out / "manifest.json").exists():
         raise SettingsError(f"{out}: holds a model already; give the name of another folder")
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    where = best_device() if device == "auto" else device
     chosen = {"layers": _numbers(layers), "examples": examples, "rate": rate}
     plan = Plan(seed=seed, **{name: value for name, value in chosen.items() if value is not None})  # type: ignore[arg-type]
 
-    models = shipped() / "models"
-    calibration = calibration or models / "us-brands" / "calibration.tsv"
-    sets = gold if gold else [path for path in (models / "gold.tsv",) if path.is_file()]
-    held = {path: _keys(path) for path in (calibration, *sets)}
+    calibration = calibration or calibration_file()
+    sets = gold if gold else gold_files()
+    held = {path: keys_of(path) for path in (calibration, *sets)}
     inputs = Inputs.find(rules, overlay)
-    labels = [id for id in inputs.registry.ids if inputs.registry[id].status == "active"]
-    simulator = Simulator.of(inputs.registry, inputs.book, inputs.lists)
     own = _settled(settled, rules, overlay) if settled else None
-    learned = Examples.of(labels, simulator, inputs.book, frozenset().union(*held.values()), own)
+    learned = Examples.of(inputs, frozenset().union(*held.values()), own)
     source = Encoder.open(encoder)
     started = time.monotonic()
     with _bar(plan.examples) as advance:
@@ -97,7 +90,7 @@ def train(
         )
     head, reserved = net.heads()
     model = Source.of(
-        net.weights(), head, tokenizer, labels, ranges=publish.range_keys(learned), reserved=reserved,
+        net.weights(), head, tokenizer, learned.labels, ranges=publish.range_keys(learned), reserved=reserved,
         origin={"name": "all-MiniLM-L6-v2, fine-tuned", "sha256": WEIGHTS_SHA256},
     )  # fmt: skip
     split = publish.Split.read(calibration, inputs.registry, frozenset().union(*(held[path] for path in sets)))
@@ -129,20 +122,6 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
     if not numbers or list(numbers) != sorted(set(numbers)) or numbers[0] < 0 or numbers[-1] > 5:
         raise SettingsError(f"--layers: {text!r} is no list of layers; write numbers from 0 to 5, rising, as 0,1,2,4,5")
     return numbers
-
-
-def _keys(path: Path) -> frozenset[str]:
-    """The keys of a file of descriptors."""
-    import polars
-
-    from tierbreak.errors import InputError
-    from tierbreak.normalise import normalise as keys_of
-
-    try:
-        rows = polars.read_csv(path, separator="\t", infer_schema=False, quote_char=None)
-        return frozenset(keys_of(rows["descriptor"])["key"].to_list())
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; expected a TSV with a column `descriptor`") from None
 
 
 def _settled(name: str, rules: Path | None, overlay: Path | None) -> pl.DataFrame:

@@ -124,6 +124,8 @@ def _tiers(answers: Answers, gold: Gold, judged: Judged) -> Iterator[Tier]:
     for name in (*TIERS, ABSTAINED):
         here = answers.tier == ("" if name == ABSTAINED else name)
         rows = int(here.sum())
+        if name == "fallback" and not rows:
+            continue
         right = float(judged.right[here].mean()) if rows and name != ABSTAINED else math.nan
         yield Tier(name, rows, rows / len(gold), float(gold.weight[here].sum() / total), right)
 

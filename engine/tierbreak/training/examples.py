@@ -1,17 +1,27 @@
-"""What a model learns from: simulated traffic and what rule authors wrote down, as keys with their labels."""
+"""What a model learns from: simulated traffic and what rule authors wrote down, as keys with their labels.
+
+    python -m tierbreak.training.examples --rounds 2 --out FILE.parquet
+
+writes them for the bag of words, which then learns from what the BERT learned from: columns `key` and `label`, a brand
+id or null. The keys of the shipped gold set and calibration split are left out.
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from tierbreak.bundle import shipped
+from tierbreak.errors import InputError
 from tierbreak.normalise import normalise
-from tierbreak.rulebook import Rulebook
 from tierbreak.simulate import Draw, Simulator, examples
+from tierbreak.simulate.inputs import Inputs
 from tierbreak.tables import NO_BRAND_LABEL, NOT_A_MERCHANT_LABEL, schema
 
 #: One row a distinct key. `label` is a position among the labels, or a reserved one.
@@ -45,21 +55,14 @@ class Examples:
     kept_out: frozenset[str]
 
     @classmethod
-    def of(
-        cls, labels: Sequence[str], simulator: Simulator, book: Rulebook, kept_out: Collection[str],
-        settled: pl.DataFrame | None = None,
-    ) -> Examples:  # fmt: skip
-        """`settled`: descriptor and brand of rows that rules settled, if there is such traffic."""
-        wrote = examples(book)
+    def of(cls, inputs: Inputs, kept_out: Collection[str], settled: pl.DataFrame | None = None) -> Examples:
+        """Of all active brands of the registry. `settled`: descriptor and brand of rows that rules settled."""
+        labels = [id for id in inputs.registry.ids if inputs.registry[id].status == "active"]
+        simulator = Simulator.of(inputs.registry, inputs.book, inputs.lists)
         reserved = pl.when(pl.col("merchant")).then(NO_BRAND_LABEL).otherwise(NOT_A_MERCHANT_LABEL)
+        written = _labelled(examples(inputs.book), labels, reserved)
         extra = settled if settled is not None else pl.DataFrame(schema={"descriptor": pl.String, "brand": pl.String})
-        return cls(
-            labels,
-            simulator,
-            _labelled(wrote, labels, reserved),
-            _labelled(extra, labels, pl.lit(None)),
-            frozenset(kept_out),
-        )
+        return cls(labels, simulator, written, _labelled(extra, labels, pl.lit(None)), frozenset(kept_out))
 
     def round(
         self,
@@ -91,6 +94,25 @@ class Examples:
         return whole[np.argsort(draw.shares(whole.height), kind="stable")]
 
 
+def calibration_file() -> Path:
+    """The shipped calibration split."""
+    return shipped() / "models" / "us-brands" / "calibration.tsv"
+
+
+def gold_files() -> list[Path]:
+    """The shipped gold sets."""
+    return [path for path in (shipped() / "models" / "gold.tsv",) if path.is_file()]
+
+
+def keys_of(path: Path) -> frozenset[str]:
+    """The keys of a TSV's `descriptor` column. Raises InputError."""
+    try:
+        rows = pl.read_csv(path, separator="\t", infer_schema=False, quote_char=None)
+        return frozenset(normalise(rows["descriptor"])["key"].to_list())
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; expected a TSV with a column `descriptor`") from None
+
+
 def _labelled(rows: pl.DataFrame, labels: Sequence[str], reserved: pl.Expr) -> pl.DataFrame:
     """EXAMPLES of rows with `descriptor` and `brand`; a null brand is what `reserved` says, unknown ones go."""
     index = pl.DataFrame({"brand": list(labels)}).with_row_index("label").with_columns(pl.col("label").cast(pl.Int32))
@@ -115,3 +137,19 @@ def _damaged(rows: pl.DataFrame, draw: Draw) -> pl.DataFrame:
     return keys.select(
         pl.when(pl.col("cut") & long).then(short).when(long).then(lost).otherwise("key").alias("key"), "label"
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tierbreak.training.examples", description="Write examples.")
+    parser.add_argument("--rounds", type=int, default=2, help="how many rounds; a round has about 250,000 keys")
+    parser.add_argument("--out", type=Path, required=True, help="the Parquet file to write")
+    given = parser.parse_args()
+    made = Examples.of(Inputs.find(), frozenset().union(*map(keys_of, (calibration_file(), *gold_files()))))
+    ids = pl.Series([*made.labels, None], dtype=pl.String)
+    rounds = pl.concat([made.round(number) for number in range(given.rounds)])
+    label = rounds["label"].to_numpy()
+    rounds.with_columns(label=ids[np.where(label < 0, len(made.labels), label)]).write_parquet(given.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +35,9 @@ PRECISION, NO_BRAND_RATE = 0.985, 0.015
 #: Simulated keys on which the ranges of the layers' inputs are measured, and on which thresholds of brands are fitted.
 _RANGE_KEYS, _THRESHOLD_ROWS = 4_000, 200_000
 
-#: Right answers that a sector, and all sectors, lend a brand of which the split has few keys.
-_LENT = 40
+#: Answers lent to a brand or a sector of which the split has few; how many a brand must have, and how many of them
+#: wrong, for a threshold of its own: one stray label in a simulated split must not silence anybody.
+_LENT, _ENOUGH, _WRONG = 40, 30, 3
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,10 @@ def by_brand(
     brands, scores   as for `weigh`, of many keys
     truth            int32 [n], the right brand of each key, -1 where there is none
 
-    A sector's threshold is the least, from the policy's own on, at which PRECISION of its answers is right; so is a
-    brand's, with _LENT answers of its sector's precision lent to it, so that a brand with few keys stays at its
-    sector's. Nothing is lowered.
+    A sector's threshold is the least, from the policy's own on, at which PRECISION of its answers is right, with _LENT
+    answers of just that precision lent to it; a brand's likewise, with answers of its sector's precision, so that a
+    with few keys stays at its sector's. Either must have _ENOUGH answers and _WRONG wrong ones. Nothing is lowered, and
+    nothing is silenced: where no confidence will do, the threshold stands just above the surest wrong answer.
 
     Source of the shrinkage: a Beta prior of fixed weight, as in Efron and Morris 1975.
     """
@@ -126,14 +129,13 @@ def by_brand(
     sectors = np.array([brand.sector for brand in registry.brands])
     of_sector: dict[str, float] = {}
     of_brand: dict[str, float] = {}
-    overall = float(right.mean()) if len(right) else 1.0
     for sector in np.unique(sectors[named]):
         inside = sectors[named] == sector
-        level = _least(sure[inside], right[inside], overall, policy.threshold)
+        level = _least(sure[inside], right[inside], PRECISION, policy.threshold)
         if level > policy.threshold:
             of_sector[str(sector)] = level
         above = inside & (sure >= np.float32(level))
-        lent = float(right[above].mean()) if above.any() else overall
+        lent = float(right[above].mean()) if above.any() else PRECISION
         for brand in np.unique(named[inside]):
             own = inside & (named == brand)
             mine = _least(sure[own], right[own], max(lent, PRECISION), level)
@@ -148,19 +150,23 @@ def by_brand(
 def _least(sure: Array, right: Array, lent: float, start: float) -> float:
     """The least confidence from `start` on from which PRECISION is right, _LENT answers of precision `lent` added.
 
-    >>> _least(np.array([0.9, 0.8, 0.7]), np.array([True, True, False]), 0.99, 0.5)
-    0.8
     >>> _least(np.array([0.9] * 200 + [0.7] * 20), np.array([True] * 200 + [False] * 20), 0.99, 0.5)
     0.9
+    >>> _least(np.array([0.9] * 20 + [0.7] * 20), np.array([False] * 20 + [True] * 20), 0.99, 0.5)
+    0.900001
     """
+    if len(sure) < _ENOUGH or (~right).sum() < _WRONG:
+        return start
     order = np.argsort(-sure, kind="stable")
     sure, right = sure[order], right[order]
     last_of_equals = np.append(sure[1:] != sure[:-1], True)
     precise = right.cumsum() + _LENT * lent >= PRECISION * (np.arange(1, len(sure) + 1) + _LENT)
-    if not len(sure) or precise[-1]:
+    if precise[-1]:
         return start
     holds = np.flatnonzero(precise & last_of_equals)
-    return float(np.round(sure[holds[-1]], 6)) if len(holds) else 1.0
+    if not len(holds):
+        return min(math.ceil(float(sure[~right][0]) * 1e6 + 1) / 1e6, 1.0)
+    return math.floor(float(sure[holds[-1]]) * 1e6) / 1e6
 
 
 def range_keys(examples: Examples) -> Sequence[str]:

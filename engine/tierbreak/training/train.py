@@ -72,6 +72,11 @@ class Progress:
     loss: float
 
 
+def best_device() -> str:
+    """`cuda` where there is a GPU, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def train(
     encoder: Encoder,
     examples: Examples,
