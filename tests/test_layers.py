@@ -62,7 +62,8 @@ ARROWS = {
     },
     "simulate": {"brandfile", "brands", "bundle", "normalise", "rulebook", "tables", "errors"},
     "training": {
-        "brandfile", "brands", "bundle", "calibration", "normalise", "rulebook", "simulate", "tables", "tiers", "errors",
+        "brandfile", "brands", "bundle", "calibration", "normalise", "rulebook", "simulate", "tables", "tiers",
+        "errors",
     },
 }  # fmt: skip
 

@@ -61,9 +61,9 @@ def evaluate(
         for side in (model, *([baseline] if baseline is not None else []))
     ]
     evaluation = measured(rows, registry, *sides)
-    _print(evaluation)
-    for path, text in files:
+    for path, text in files:  # before the table: whoever reads that from a pipe may close it early
         _write(path, text(evaluation))
+    _print(evaluation)
     if files:
         say("written: " + ", ".join(str(path) for path, _ in files))
 

@@ -88,20 +88,20 @@ def train(
         net, tokenizer = run(
             source, learned, plan, checkpoint or out.with_name(f"{out.name}.checkpoint"), say=advance, device=where
         )
+    run_of = {
+        "examples": plan.examples, "seed": plan.seed, "rate": f"{plan.rate:g}",
+        "kept_layers": ", ".join(map(str, plan.layers)), "date": dt.date.today().isoformat(),
+        "minutes": f"{(time.monotonic() - started) / 60:.0f}", "device": where,
+        "held_out_keys": len(learned.kept_out), "registry": inputs.registry.fingerprint[:16],
+        "rulebook": inputs.book.fingerprint[:16],
+    }  # fmt: skip
     head, reserved = net.heads()
     model = Source.of(
         net.weights(), head, tokenizer, learned.labels, ranges=publish.range_keys(learned), reserved=reserved,
-        origin={"name": "all-MiniLM-L6-v2, fine-tuned", "sha256": WEIGHTS_SHA256},
+        origin={"name": "all-MiniLM-L6-v2, fine-tuned", "sha256": WEIGHTS_SHA256, "run": run_of},
     )  # fmt: skip
     split = publish.Split.read(calibration, inputs.registry, frozenset().union(*(held[path] for path in sets)))
-    card = {
-        "examples": plan.examples, "seed": plan.seed, "rate": f"{plan.rate:g}",
-        "kept_layers": ", ".join(map(str, plan.layers)),
-        "date": dt.date.today().isoformat(), "minutes": f"{(time.monotonic() - started) / 60:.0f}", "device": where,
-        "held_out_keys": len(frozenset().union(*held.values())), "registry": inputs.registry.fingerprint[:16],
-        "rulebook": inputs.book.fingerprint[:16],
-    }  # fmt: skip
-    figures, left_out = publish.publish(model, learned, split, out, card)
+    figures, left_out = publish.publish(model, learned, split, out)
     if calibration.parent != out:
         (out / "calibration.tsv").write_bytes(calibration.read_bytes())
     print(publish.as_json(figures))

@@ -20,12 +20,13 @@ from tierbreak.calibration import Policy
 from tierbreak.tables import EVIDENCE
 from tierbreak.tiers.model.folder import FILES, FORMAT, sealed
 from tierbreak.training import golden
-from tierbreak.training.graph import HIDDEN, Int8Linear, Linear, build, layers
+from tierbreak.training.graph import HIDDEN, MAX_TOKENS, Int8Linear, Linear, build, layers
 from tierbreak.training.runs import Runner, show
 
 Array = npt.NDArray[Any]
 
 #: Names of arrays in weights.safetensors that are not the encoder's.
+_PLACES = "embeddings.position_embeddings.weight"
 _HEAD, _RESERVED, _RANGE = "head.prototypes", "head.reserved", "range."
 
 
@@ -75,6 +76,7 @@ class Source:
             for name, value in ((name.removeprefix("bert."), value) for name, value in weights.items())
             if name.startswith(("embeddings.", "encoder.")) and np.issubdtype(value.dtype, np.floating)
         }
+        encoder[_PLACES] = encoder[_PLACES][:MAX_TOKENS]  # no key is longer: the rest would be dead weight
         if isinstance(ranges, Mapping):
             measured = {name: np.asarray(value, np.float32) for name, value in ranges.items()}
         else:

@@ -1,10 +1,17 @@
-"""A trained network -> a model's folder: rounded, quantised, calibrated, checked, with its card."""
+"""A trained network -> a model's folder: rounded, quantised, calibrated, checked, with its card.
+
+    python -m tierbreak.training.publish FOLDER
+
+fits the policy of a model anew, after calibration.tsv or the registry has changed; its weights stay as they are.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import string
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +24,14 @@ import polars as pl
 from tierbreak import calibration
 from tierbreak.brands import Registry
 from tierbreak.calibration import Policy, weigh
+from tierbreak.errors import TierbreakError
 from tierbreak.normalise import normalise
+from tierbreak.simulate.inputs import Inputs
 from tierbreak.tiers.model import ModelTier
 from tierbreak.tiers.model.folder import FILES
 from tierbreak.training import golden, measure
-from tierbreak.training.examples import Examples
-from tierbreak.training.folder import Source, single, write
+from tierbreak.training.examples import Examples, gold_files, keys_of
+from tierbreak.training.folder import Source, read_weights, single, write
 from tierbreak.training.graph import Linear, build, layers
 from tierbreak.training.runs import Runner
 
@@ -59,15 +68,12 @@ class Split:
         return cls(rows["key"].to_list(), np.array(truth, dtype=np.int32))
 
 
-def publish(
-    source: Source, examples: Examples, split: Split, out: Path, card: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
+def publish(source: Source, examples: Examples, split: Split, out: Path) -> tuple[dict[str, Any], list[str]]:
     """Write the folder, and let it pass its gate.
 
-    source     what the network came to
+    source     what the network came to; `run` of its origin is what the card says of the run, by names of trained.md
     examples   whose split `calibration` sets the thresholds of brands, and whose split `test` is measured
     split      the calibration split, written by hand
-    card       what the card says of the run, by the names in trained.md
     returns    the figures that the card states, and the golden strings that the model does not bear out
 
     Raises TierbreakError where the folder does not pass.
@@ -98,7 +104,7 @@ def publish(
         "sectors_raised": len(policy.by_sector),
         "brands_raised": len(policy.by_brand),
     }
-    _write_card(out, policy, {**figures, **card})
+    _write_card(out, policy, {**figures, **source.origin["run"]})
     ModelTier.load(out, registry_ids=registry.ids)
     return figures, left_out
 
@@ -214,6 +220,27 @@ def _write_card(out: Path, policy: Policy, figures: Mapping[str, Any]) -> None:
 
 
 def as_json(figures: Mapping[str, Any]) -> str:
+    """The figures, to be read."""
     return json.dumps(
         {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}, indent=2
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tierbreak.training.publish", description="Fit a policy anew.")
+    parser.add_argument("folder", type=Path, help="a trained model's folder, with calibration.tsv")
+    given = parser.parse_args()
+    try:
+        source, inputs, sets = read_weights(given.folder), Inputs.find(), gold_files()
+        gold = frozenset().union(*map(keys_of, sets))
+        examples = Examples.of(inputs, gold | keys_of(given.folder / "calibration.tsv"))
+        split = Split.read(given.folder / "calibration.tsv", inputs.registry, gold)
+        figures, left_out = publish(source, examples, split, given.folder)
+        print(as_json(figures))
+        print(f"golden.json: left out {left_out}", file=sys.stderr)
+    except TierbreakError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
