@@ -29,13 +29,13 @@ class Net(nn.Module):
     reserved     float32 [R, 2, HIDDEN], of "no known brand" and "not a merchant"
     """
 
-    def __init__(self, weights: Mapping[str, Array], prototypes: Array, reserved: Array, dropout: float = 0.0) -> None:
+    def __init__(self, weights: Mapping[str, Array], prototypes: Array, reserved: Array) -> None:
         super().__init__()
         layers = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
         config = BertConfig(
             vocab_size=len(weights["embeddings.word_embeddings.weight"]), hidden_size=HIDDEN, num_hidden_layers=layers,
             num_attention_heads=HEADS, intermediate_size=weights["encoder.layer.0.intermediate.dense.bias"].shape[0],
-            layer_norm_eps=EPSILON, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
+            layer_norm_eps=EPSILON, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
             max_position_embeddings=len(weights["embeddings.position_embeddings.weight"]),
         )  # fmt: skip
         self.encoder = BertModel(config, add_pooling_layer=False)
