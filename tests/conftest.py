@@ -1,9 +1,16 @@
 """Engines that tests share; loading one compiles its rules, so each is loaded once a run."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from engines import CASE_RULES
 from tierbreak import Engine, Settings
+
+#: What builds models needs the extra `train`.
+collect_ignore = (
+    [] if find_spec("onnx") and find_spec("safetensors") else ["encoders.py", "twins.py", "cli/test_model.py"]
+)
 
 
 @pytest.fixture(scope="session")
