@@ -7,6 +7,9 @@ people edit. For each brand and column: where brands.csv differs from bulk.csv a
 change stays; where it does not, the new value of the packages is taken. Rows added by hand stay, rows deleted
 by hand stay deleted, and a brand that vanishes from the packages stays, since ids are never reused. Running it
 twice on the same packages changes nothing.
+
+elsewhere.txt holds the names of companies that the packages know in other countries and the registry lacks: what a
+model should say nothing of.
 """
 
 import argparse
@@ -15,7 +18,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from packages import HERE, Candidate, collapse, download, read, slug, table
+from packages import HERE, Candidate, collapse, download, elsewhere, read, slug, table
 
 COLUMNS = ["id", "name", "sector", "parent", "aliases", "domain", "wikidata", "status", "replaced_by", "since"]
 
@@ -89,11 +92,29 @@ def save(path: Path, rows: Rows) -> None:
         writer.writerows(rows[key] for key in sorted(rows))
 
 
+def foreign(candidates: Iterable[Candidate], registry: Rows) -> list[str]:
+    """Sorted names of at least four letters of companies that are no brand of the registry, nor called like one.
+
+    A name that begins with a brand's (`Costa Coffee Club` with `Costa Coffee`) may be that brand's own, and is left out.
+    """
+    ours = {collapse(text) for row in registry.values() for text in (row["name"], *row["aliases"].split("|"))}
+    numbers = {row["wikidata"] for row in registry.values()} - {""}
+
+    def of_ours(name: str) -> bool:
+        short = collapse(name)
+        return any(short[:end] in ours for end in range(min(5, len(short)), len(short) + 1))
+
+    names = {one.name for one in candidates if one.wikidata not in numbers and not of_ours(one.name)}
+    return sorted(name for name in names if len(collapse(name)) > 3 and len(name) <= 30)
+
+
 def build(packages: Path, registry: Path, inputs: Path = HERE) -> list[str]:
-    """Rebuild `registry` and `inputs`/bulk.csv in place; returns the notes of the merge."""
+    """Rebuild `registry`, `inputs`/bulk.csv and `inputs`/elsewhere.txt in place; returns the notes of the merge."""
     old, new = load(inputs / "bulk.csv"), bulk(read(packages, inputs))
     merged, notes = merge(old, new, load(registry))
     save(registry, merged)
+    names = foreign(elsewhere(packages), merged)
+    (inputs / "elsewhere.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     # Rows the packages no longer have stay here: a brand deleted by hand must not come back with them.
     save(inputs / "bulk.csv", old | new)
     return notes

@@ -114,6 +114,17 @@ def _shops(folder: Path, inputs: Path) -> Iterator[Candidate]:
             yield Candidate(name, row["sector"], tags.get("brand:wikidata", ""), aliases)
 
 
+def elsewhere(folder: Path) -> Iterator[Candidate]:
+    """Brands of name-suggestion-index that no American statement should hold, of every category it has."""
+    nsi = json.loads((folder / "name-suggestion-index" / "dist" / "json" / "nsi.json").read_text(encoding="utf-8"))
+    for category, found in nsi["nsi"].items():
+        for item in found.get("items", []) if category.startswith("brands/") else ():
+            tags = item["tags"]
+            name = tags.get("brand:en") or tags.get("brand") or tags.get("name:en") or item["displayName"]
+            if _latin(name) and not _bills_in_us(item["locationSet"]):
+                yield Candidate(name, "", tags.get("brand:wikidata", ""))
+
+
 def _bills_in_us(places: dict) -> bool:
     """Whether a locationSet takes in the US or any part of it ("001" is the world)."""
     include = [place for place in places.get("include", []) if isinstance(place, str)]

@@ -68,7 +68,8 @@ class Simulator:
     def of(cls, registry: Registry, book: Rulebook | None = None, sources: Path | None = None) -> Simulator:
         """For a registry, with the heads that a rulebook asks for and the lists that stand in rules/sources.
 
-        sources   folder with generic.txt, brands called like common words, and drop.csv, companies left out
+        sources   folder with generic.txt, brands called like common words; drop.csv and elsewhere.txt, companies that
+                  the registry leaves out
         """
         table = heads(registry, written(book) if book else None)
         common, unlisted = _lists(sources)
@@ -178,4 +179,5 @@ def _lists(sources: Path | None) -> tuple[list[str], list[str]]:
     lines = (sources / "generic.txt").read_text(encoding="utf-8").splitlines()
     dropped = pl.read_csv(sources / "drop.csv", infer_schema=False)
     foreign = dropped.filter(pl.col("why").str.contains("does not sell"))["name"].to_list()
-    return [line for line in lines if line and not line.startswith("#")], foreign
+    elsewhere = (sources / "elsewhere.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")], foreign + elsewhere

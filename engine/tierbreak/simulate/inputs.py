@@ -14,7 +14,7 @@ from tierbreak.rulebook import Rulebook
 class Inputs:
     """A registry with its rulebook.
 
-    lists   folder with generic.txt and drop.csv, or None where the rules have none
+    lists   folder with generic.txt, drop.csv and elsewhere.txt, or None where the rules have none
     """
 
     registry: Registry

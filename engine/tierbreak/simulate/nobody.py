@@ -15,7 +15,7 @@ from tierbreak.simulate.heads import letters, spellings
 from tierbreak.simulate.lists import entries, pairs, words
 
 #: Kinds, and their shares of what has no brand.
-KINDS = {"local": 0.42, "look-alike": 0.18, "unlisted": 0.12, "not-a-merchant": 0.28}
+KINDS = {"local": 0.32, "look-alike": 0.22, "unlisted": 0.22, "not-a-merchant": 0.24}
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class Nobody:
 
     names       letters of every written name of a brand: an invented shop that is called so is left out
     single      brands' names that are one word of four letters or more
+    parts       first and last words, of four letters or more, of brands' names of several words
     common      (word, sector) of brands whose bare name is a common word, a surname or a place
     unlisted    names of real companies that the registry leaves out
     """
 
     names: frozenset[str]
     single: tuple[str, ...]
+    parts: tuple[str, ...]
     common: tuple[tuple[str, str], ...]
     unlisted: tuple[str, ...]
 
@@ -47,7 +49,10 @@ class Nobody:
         alike = alike or [(surname, "-") for surname in words("surnames")]
         plain = [spellings(brand.name)[0] for brand in registry.brands]
         single = tuple(dict.fromkeys(name for name in plain if name.isalpha() and name.isascii() and len(name) > 3))
-        return cls(frozenset(names), single, tuple(dict.fromkeys(alike)), tuple(dict.fromkeys(others)))
+        ends = (word for name in plain for word in (name.split()[:1] + name.split()[-1:]) * (" " in name))
+        part = tuple(dict.fromkeys(word for word in ends if word.isalpha() and word.isascii() and len(word) > 3))
+        alike, others = list(dict.fromkeys(alike)), list(dict.fromkeys(others))
+        return cls(frozenset(names), single, part or single, tuple(alike), tuple(others))
 
     def local(self, n: int, draw: Draw) -> pl.Series:
         """String [n]: invented names of small businesses."""
@@ -55,7 +60,7 @@ class Nobody:
 
     def look_alike(self, n: int, draw: Draw) -> pl.Series:
         """String [n]: a brand's word in the name of somebody else, of another trade than the brand's."""
-        return _Parts(n, draw, self.common, self.single).one_of(entries("look_alike"))
+        return _Parts(n, draw, self.common, self.single, self.parts).one_of(entries("look_alike"))
 
     def not_listed(self, n: int, draw: Draw) -> pl.Series:
         """String [n]: companies that the registry leaves out, and invented ones that sound like one."""
@@ -68,7 +73,7 @@ class Nobody:
         if not self.unlisted:
             return made
         real = pl.Series(list(self.unlisted))[draw.below(n, len(self.unlisted))]
-        return real.zip_with(pl.Series(draw.happens(n, 0.5)), made)
+        return real.zip_with(pl.Series(draw.happens(n, 0.7)), made)
 
     @staticmethod
     def _of_list(name: str, n: int, draw: Draw) -> pl.Series:
@@ -83,11 +88,17 @@ class _Parts:
     """Columns to write names from, by the names that templates call them.
 
     brands   (word, sector): what `{brand}` may be; `{trade}` is then of another sector
-    single   what `{any}` may be
+    single   what `{any}` may be; `{stem}` is the beginning of one with an ending of its own
+    parts    what `{part}` may be
     """
 
     def __init__(
-        self, n: int, draw: Draw, brands: Sequence[tuple[str, str]] = (), single: Sequence[str] = ("",)
+        self,
+        n: int,
+        draw: Draw,
+        brands: Sequence[tuple[str, str]] = (),
+        single: Sequence[str] = ("",),
+        parts: Sequence[str] = ("",),
     ) -> None:
         self._n, self._draw = n, draw
         places = pairs("places", " ")
@@ -100,7 +111,7 @@ class _Parts:
             "noun": self._of(nouns), "noun2": self._of(nouns),
             "street": self._of(words("streets")), "employer": self._of(entries("employers")),
             "trade": lambda: trade, "trade2": self._of([name for name, _ in pairs("trades", ":")]),
-            "any": self._of(single), "suffix": self._of(words("suffixes")), "brand": lambda: brand,
+            "any": self._of(single), "part": self._of(parts), "stem": lambda: self._stems(single), "suffix": self._of(words("suffixes")), "brand": lambda: brand,
             "near": lambda: brand.str.replace("[AEIOU]([A-Z])$", "${1}E").str.replace("([A-Z])([A-Z])$", "${2}${1}"),
             "city": lambda: pl.Series([city.upper() for city, _ in places])[place],
             "state": lambda: pl.Series([state for _, state in places])[place],
@@ -119,6 +130,16 @@ class _Parts:
 
     def _of(self, things: Sequence[str]) -> Callable[[], pl.Series]:
         return lambda: pl.Series(list(things))[self._draw.below(self._n, len(things))]
+
+    def _stems(self, single: Sequence[str]) -> pl.Series:
+        """The first three to six letters of a brand's name, and a syllable or two that are not its own."""
+        frame = pl.DataFrame({
+            "name": self._of(single)(), "letters": 3 + self._draw.below(self._n, 4),
+            "middle": self._of(words("syllables"))(), "end": self._of(words("company_ends"))().replace("-", ""),
+        })  # fmt: skip
+        return frame.select(
+            pl.col("name").str.slice(0, pl.col("letters")) + pl.col("middle") + pl.col("end")
+        ).to_series()
 
     def _digits(self, width: int, high: int = 0) -> Callable[[], pl.Series]:
         def made() -> pl.Series:

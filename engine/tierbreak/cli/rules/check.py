@@ -1,20 +1,10 @@
-"""`tierbreak rules`: does the rulebook load, and does every example come out as its file says?"""
+"""`tierbreak rules check`: does the rulebook load, and does every example come out as its file says?"""
 
 from __future__ import annotations
 
-import typer
-
 from tierbreak.cli import options
 
-app = typer.Typer(help="Work on the rulebook.", no_args_is_help=True)
 
-
-@app.callback()
-def _common() -> None:
-    """Work on the rulebook."""
-
-
-@app.command()
 def check(rules: options.RulesOption = None, overlay: options.OverlayOption = None) -> None:
     """Load every rule and decide every example with the whole rulebook, arbitration included.
 
