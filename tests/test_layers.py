@@ -56,6 +56,9 @@ ARROWS = {
     "engine": {"arbitration", "asked", "bundle", "decisions", "parts", "settings", "steps", "tables", "errors"},
     "summary": {"arbitration", "tables", "errors"},
     "files": {"tables", "errors"},
+    "traffic": {
+        "arbitration", "cases", "engine", "files", "parts", "proofs", "rulebook", "settings", "steps", "tables", "errors",
+    },
     "lint": {"engine", "rulebook", "tables", "errors"},
     "evaluation": {
         "brandfile", "brands", "bundle", "calibration", "engine", "normalise", "tables", "tiers", "errors",

@@ -18,6 +18,7 @@ from tierbreak.settings import Settings
 from tierbreak.tables import EVIDENCE, TIERS, TOP_K
 
 _NO_SPANS, _NO_EVIDENCE = pl.DataFrame(schema=SPANS), pl.DataFrame(schema=EVIDENCE)
+_NO_KEYS = pl.Series("key", [], dtype=pl.String)
 _NO_ANSWERS = pl.DataFrame(schema=RANKED)
 _CACHE, _MODEL, _FALLBACK = (TIERS.index(tier) for tier in ("cache", "model", "fallback"))
 _SILENCE = np.array([REASONS.index(name) for name in calibration.SILENCES], dtype=np.int8)
@@ -125,17 +126,47 @@ def spans(parts: Parts, texts: Texts, of: Cases, standing: Standing) -> pl.DataF
 
 def ask(parts: Parts, texts: Texts, of: Cases, which: np.ndarray) -> tuple[Evidence, tuple[pl.Series, pl.DataFrame]]:
     """Cache, then model, for the keys of the cases `which`; beside it what the model said anew, for the cache."""
-    of_case = np.full(len(of.text), -1, dtype=np.int64)
-    none = pl.Series("key", [], dtype=pl.String)
     if parts.model is None or not which.any():
-        empty = np.empty((0, TOP_K), dtype=np.int32)
-        nothing = Evidence(none, of_case, np.empty(0, np.uint8), empty, empty.astype(np.float32), np.empty(0, np.int8))
-        return nothing, (none, _NO_EVIDENCE)
+        return _nothing(len(of.text)), (_NO_KEYS, _NO_EVIDENCE)
+    keys, of_case = _wanted(texts, of, which)
+    labels, scores, tier = _kept(parts, keys)
+    left = np.flatnonzero(tier != _CACHE)
+    unknown = keys.gather(left)
+    fresh = parts.model.judge(unknown)
+    at = left[fresh["key"].to_numpy()]
+    labels[at], scores[at] = fresh["labels"].to_numpy(), fresh["scores"].to_numpy()
+    return _weighed(parts, keys, of_case, tier, labels, scores), (unknown, fresh)
+
+
+def recall(parts: Parts, texts: Texts, of: Cases, which: np.ndarray) -> Evidence:
+    """The cache alone for the keys of the cases `which`; a key that it does not hold counts as not asked."""
+    if parts.model is None or parts.cache is None or not which.any():
+        return _nothing(len(of.text))
+    keys, of_case = _wanted(texts, of, which)
+    labels, scores, tier = _kept(parts, keys)
+    known = np.flatnonzero(tier == _CACHE)
+    place = np.full(len(keys) + 1, -1, dtype=np.int64)  # its last element stands for a case that asks nothing
+    place[known] = np.arange(len(known))
+    return _weighed(parts, keys.gather(known), place[of_case], tier[known], labels[known], scores[known])
+
+
+def _nothing(cases: int) -> Evidence:
+    empty = np.empty((0, TOP_K), dtype=np.int32)
+    of_case = np.full(cases, -1, dtype=np.int64)
+    return Evidence(_NO_KEYS, of_case, np.empty(0, np.uint8), empty, empty.astype(np.float32), np.empty(0, np.int8))
+
+
+def _wanted(texts: Texts, of: Cases, which: np.ndarray) -> tuple[pl.Series, np.ndarray]:
+    """The distinct keys of the cases `which`, and where each case's stands among them, -1 for the others."""
+    of_case = np.full(len(of.text), -1, dtype=np.int64)
     wanted = texts.key.gather(of.text[which]).alias("key").to_frame()
     distinct = wanted.unique(maintain_order=True).filter(pl.col("key") != "").with_row_index("at")
     of_case[which] = wanted.join(distinct, on="key", how="left", maintain_order="left")["at"].fill_null(-1).to_numpy()
-    keys = distinct["key"]
+    return distinct["key"], of_case
 
+
+def _kept(parts: Parts, keys: pl.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, scores and tier of each key: what the cache holds, and room for what the model will say."""
     labels = np.zeros((len(keys), TOP_K), dtype=np.int32)
     scores = np.zeros((len(keys), TOP_K), dtype=np.float32)
     tier = np.full(len(keys), _FALLBACK if parts.fallback else _MODEL, dtype=np.uint8)
@@ -143,15 +174,15 @@ def ask(parts: Parts, texts: Texts, of: Cases, which: np.ndarray) -> tuple[Evide
         known = parts.cache.judge(keys)
         at = known["key"].to_numpy()
         labels[at], scores[at], tier[at] = known["labels"].to_numpy(), known["scores"].to_numpy(), _CACHE
-    left = np.flatnonzero(tier != _CACHE)
-    unknown = keys.gather(left)
-    fresh = parts.model.judge(unknown)
-    at = left[fresh["key"].to_numpy()]
-    labels[at], scores[at] = fresh["labels"].to_numpy(), fresh["scores"].to_numpy()
+    return labels, scores, tier
 
+
+def _weighed(
+    parts: Parts, keys: pl.Series, of_case: np.ndarray, tier: np.ndarray, labels: np.ndarray, scores: np.ndarray
+) -> Evidence:
+    assert parts.model is not None
     found = calibration.weigh(parts.model.policy, parts.brand_of_label[labels], scores)
-    silence = _SILENCE[found.silence]
-    return Evidence(keys, of_case, tier, found.brands, found.confidences, silence), (unknown, fresh)
+    return Evidence(keys, of_case, tier, found.brands, found.confidences, _SILENCE[found.silence])
 
 
 def warm(parts: Parts, keys: list[str]) -> None:

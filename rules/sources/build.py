@@ -95,7 +95,7 @@ def save(path: Path, rows: Rows) -> None:
 def foreign(candidates: Iterable[Candidate], registry: Rows) -> list[str]:
     """Sorted names of at least four letters of companies that are no brand of the registry, nor called like one.
 
-    A name that begins with a brand's (`Costa Coffee Club` with `Costa Coffee`) may be that brand's own, and is left out.
+    A name that begins with a brand's (`Costa Coffee Club` with `Costa Coffee`) may be that brand's own: left out.
     """
     ours = {collapse(text) for row in registry.values() for text in (row["name"], *row["aliases"].split("|"))}
     numbers = {row["wikidata"] for row in registry.values()} - {""}
