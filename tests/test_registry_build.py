@@ -152,6 +152,20 @@ def test_an_alias_that_another_brand_has_is_left_out(workshop):
     assert workshop.rows()["tealith"]["aliases"] == "Tea Den"
 
 
+def test_companies_of_other_countries_are_listed_unless_they_are_called_like_a_brand(workshop):
+    """Abroad: a name of its own stands; a brand's Wikidata number, a name that begins with a brand's, and one of three
+    letters do not."""
+    workshop.shops(
+        item("Tealith", "us", **{"brand:wikidata": "Q1"}),
+        item("Théhaus", "de"),
+        item("Tealith Garten", "de"),
+        item("Otherwise", "de", **{"brand:wikidata": "Q1"}),
+        item("Tee", "de"),
+    )
+    workshop.build()
+    assert (workshop.inputs / "elsewhere.txt").read_text() == "Théhaus\n"
+
+
 def test_a_missing_package_is_an_error_not_an_empty_list(workshop):
     workshop.build()
     (workshop.root / "simple-icons" / "data" / "simple-icons.json").unlink()
