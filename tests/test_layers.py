@@ -59,6 +59,7 @@ ARROWS = {
     "traffic": {
         "arbitration", "cases", "engine", "files", "parts", "proofs", "rulebook", "settings", "steps", "tables", "errors",
     },
+    "compare": {"errors"},
     "lint": {"engine", "rulebook", "tables", "errors"},
     "evaluation": {
         "brandfile", "brands", "bundle", "calibration", "engine", "normalise", "tables", "tiers", "errors",

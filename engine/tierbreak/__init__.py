@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tierbreak.compare.ramp import Ramp
     from tierbreak.decisions import Decision, Explanation
     from tierbreak.engine import DEFAULT, SHIPPED, Engine, Result
     from tierbreak.errors import (
@@ -32,6 +33,7 @@ __all__ = [
     "Fault",
     "InputError",
     "ModelError",
+    "Ramp",
     "RegistryError",
     "Result",
     "RulebookError",
@@ -47,6 +49,7 @@ _HOMES = {
     "Decision": "decisions",
     "Engine": "engine",
     "Explanation": "decisions",
+    "Ramp": "compare.ramp",
     "Result": "engine",
     "Settings": "settings",
 }
