@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tierbreak.compare.ramp import Ramp
+    from tierbreak.compare.shadow import Shadow
     from tierbreak.decisions import Decision, Explanation
     from tierbreak.engine import DEFAULT, SHIPPED, Engine, Result
     from tierbreak.errors import (
@@ -39,6 +40,7 @@ __all__ = [
     "RulebookError",
     "Settings",
     "SettingsError",
+    "Shadow",
     "TierbreakError",
 ]
 
@@ -52,6 +54,7 @@ _HOMES = {
     "Ramp": "compare.ramp",
     "Result": "engine",
     "Settings": "settings",
+    "Shadow": "compare.shadow",
 }
 
 
