@@ -73,7 +73,7 @@ class Ramp:
     >>> day = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
     >>> ramp = Ramp("engine", "2026-11", (Step(day, 0.5),))
     >>> [ramp.arm(f"user-{number}", at=day) for number in range(4)]
-    ['new', 'new', 'new', 'old']
+    ['new', 'old', 'old', 'old']
     >>> ramp.arm("user-0", at=day - dt.timedelta(seconds=1))
     'old'
     """
