@@ -180,9 +180,10 @@ def _outrank(
     kinds: np.ndarray,
     edges: np.ndarray,
 ) -> None:
+    # Pairs of one case first: a rule may outrank thousands, of which a case holds one or two.
     here = pl.DataFrame({"case": case[live], "rule": rule[live], "row": live})
-    over = pl.DataFrame({"rule": edges[:, 0].astype(np.int64), "below": edges[:, 1].astype(np.int64)})
-    lost = here.join(over, on="rule").join(here, left_on=["case", "below"], right_on=["case", "rule"], suffix="_below")
+    over = pl.DataFrame({"rule": edges[:, 0].astype(np.int64), "rule_below": edges[:, 1].astype(np.int64)})
+    lost = here.join(here, on="case", suffix="_below").join(over, on=["rule", "rule_below"], how="semi")
     above, below = lost["row"].to_numpy(), lost["row_below"].to_numpy()
     outcome[below] = OUTRANKED
     differ = brand[above] != brand[below]
