@@ -19,6 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+#: How grave a fault is, gravest first. An error keeps a rulebook from doing what it says; a warning is a trap or
+#: work for nothing; a note is what could be said better.
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Fault:
     found     the exact text found there, underlined in the message; empty where nothing is there
     expected  what the engine can take, or why it cannot take this
     fix       what to write instead
+    severity  error, warning or note; only an error can keep an engine from loading
 
     >>> print(Fault("R001", Path("rules/uber.yaml"), 0, 0, "file is empty", "", "a mapping with `brand`", "delete it"))
     rules/uber.yaml: error[R001]: file is empty
@@ -46,10 +53,11 @@ class Fault:
     found: str
     expected: str
     fix: str
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else str(self.path)
-        out = [f"{place}: error[{self.code}]: {self.says}"]
+        out = [f"{place}: {self.severity}[{self.code}]: {self.says}"]
         gutter = "  "
         if self.line and (source := self._source()) is not None:
             number = str(self.line)

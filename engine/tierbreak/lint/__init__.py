@@ -1,71 +1,135 @@
-"""Does the rulebook do what its own examples say? Each is decided with the whole rulebook, arbitration included."""
+"""All that is wrong with a rulebook, in one run: what cannot be read, what its examples say, what is proved.
+
+    files -> Subject: what could be read, and an engine of it -> the families of checks -> ignores -> Report
+
+A fault in one file never hides another: rules that cannot be read are left out, and the rest is checked without them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import dataclasses
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-import polars as pl
+from tierbreak.bundle import Bundle
+from tierbreak.errors import SEVERITIES, Fault, Severity
+from tierbreak.lint import claims, edges, examples, files, guards, ignores, patterns
+from tierbreak.lint.codes import CODES, at_least, fault, known, page
+from tierbreak.lint.formats import FORMATS
+from tierbreak.lint.subject import Subject
+from tierbreak.proofs import kept
+from tierbreak.proofs.prove import STATES
+from tierbreak.proofs.questions import Answers
+from tierbreak.rulebook import Place
+from tierbreak.settings import Settings
 
-from tierbreak.engine import Engine
-from tierbreak.errors import Fault
-from tierbreak.rulebook import DECIDES, EVERY, Example, Rule
-from tierbreak.tables import GUARDED
+__all__ = ["CODES", "FORMATS", "Report", "at_least", "check", "known", "page"]
 
 
-def examples(engine: Engine) -> list[Fault]:
-    """Every example that tier `rules` does not settle as its rule file says, the whole rulebook loaded.
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
 
-    engine    loaded with `model=None`: rule tests never depend on the model
-
-    An example must be settled for its rule's brand, a counterexample for the brand it expects, or, where it
-    expects none, for nothing; a `todo` that is settled already is a fault too, because it is done. A deny
-    rule's examples must have its brand denied, or at least not given.
+    faults    by path and place, those that comments ignore left out
+    rules     rules that could be read; brands, examples: theirs
+    notices   what a person must know about how these rules are served
     """
-    asked = [
-        (rule, kind, example)
-        for rule in engine.parts.book.rules
-        if rule.status in DECIDES
-        for kind, example in _all(rule)
-    ]
-    if not asked:
-        return []
-    rows = pl.DataFrame([_row(example) for _, _, example in asked], schema={"descriptor": pl.String, **GUARDED})
-    decided = engine.run(rows).rows
-    registry = engine.parts.registry
-    faults = []
-    for (rule, kind, example), row in zip(asked, decided.iter_rows(named=True), strict=True):
-        want = example.expect
-        if want not in (None, EVERY):
-            want = registry.ids[registry.redirect[registry.index(want)]]
-        faults += list(_fault(rule, kind, example, want, row))
-    return faults
+
+    faults: tuple[Fault, ...]
+    rules: int
+    brands: int
+    examples: int
+    notices: tuple[str, ...]
+
+    def of(self, severity: Severity) -> tuple[Fault, ...]:
+        """The faults of one severity."""
+        return tuple(each for each in self.faults if each.severity == severity)
+
+    def only(self, *, ignored: Collection[str] = (), below: Collection[Path] = ()) -> Report:
+        """The same without the codes `ignored` and, where any are given, with files and folders `below` only."""
+        places = [path.resolve() for path in below]
+
+        def kept(each: Fault) -> bool:
+            path = each.path.resolve()
+            return each.code not in ignored and (
+                not places or any(path == place or place in path.parents for place in places)
+            )
+
+        return dataclasses.replace(self, faults=tuple(filter(kept, self.faults)))
+
+    def says(self) -> str:
+        """One line: what was checked, and how many faults of which severity there are."""
+        counts = {severity: len(self.of(severity)) for severity in SEVERITIES}
+        said = ", ".join(f"{n} {severity}{'s' * (n != 1)}" for severity, n in counts.items() if n)
+        return f"{self.rules} rules for {self.brands} brands, {self.examples} examples: {said or 'no fault'}"
 
 
-def _all(rule: Rule) -> Iterator[tuple[str, Example]]:
-    for kind in ("examples", "counterexamples", "todo"):
-        for example in getattr(rule, kind):
-            yield kind, example
+def check(bundle: Bundle, settings: Settings, *, traffic: Path | None = None) -> Report:
+    """Every fault of a bundle's rules.
+
+    settings   what was read, compiled and proved is kept in its `state`, so that an edit costs what it touches
+    traffic    a file of rows, whose columns guards are held against
+
+    Raises BundleError where a folder is not there, InputError where the traffic cannot be read.
+    """
+    subject = Subject.load(bundle, settings)
+    judged = set(CODES) - ({"R047"} if traffic is None else set())
+    if subject.engine is None:
+        judged -= {code for code in CODES if code > "R012"}  # what could not be asked without a registry
+    found = sorted(
+        set(_found(subject, traffic)),
+        key=lambda each: (str(each.path), each.line, each.column, each.code, each.says),
+    )
+    last = {str(path) for path in subject.reading.files if subject.layers[-1] in path.parents}
+    hidden = ignores.apply(found, subject.reading.files, judged=frozenset(judged), sure=frozenset(last))
+    rules = subject.rules
+    return Report(
+        tuple(sorted(hidden, key=lambda each: (str(each.path), each.line, each.column, each.code))),
+        len(rules),
+        len({rule.brand for rule in rules}),
+        sum(len(rule.examples) + len(rule.counterexamples) for rule in rules),
+        tuple(_notices(subject)),
+    )
 
 
-def _row(example: Example) -> dict[str, Any]:
-    return {"descriptor": example.descriptor, **{name: getattr(example, name) for name in GUARDED}}
+def _notices(subject: Subject) -> Iterator[str]:
+    for folder in subject.layers:
+        if not any(folder in path.parents for path in subject.reading.files):
+            yield f"{folder}: no rule files (*.yaml) in it"
+    if subject.engine is not None:
+        yield from subject.engine.notices
 
 
-def _fault(rule: Rule, kind: str, example: Example, want: str | None, row: dict[str, Any]) -> Iterator[Fault]:
-    got, text = row["brand"], example.descriptor
-    by = f" by {row['rule']}" if row["rule"] else ""
-    said = f"{got}{by}" if got else f"nothing ({row['reason']}{by})"
-    if rule.deny and kind == "examples":
-        if got is not None and want in (got, EVERY):
-            says = f"{rule.id}: denies {want}, and the answer is {said}"
-            yield example.place.fault("R033", says, text, "another answer, or none", "widen `match`")
-    elif kind == "todo":
-        if got == want:
-            says, expected = f"{rule.id}: todo is done", f"a gap, but {said} settles it"
-            yield example.place.fault("R032", says, text, expected, "move it to `examples`")
-    elif got != want:
-        code, what = ("R030", "example") if kind == "examples" else ("R031", "counterexample")
-        fix = "widen the pattern, or add `outranks` or `unless`" if want else "narrow the pattern, or add `unless`"
-        says = f"{rule.id}: {what} is settled as {said}"
-        yield example.place.fault(code, says, text, want or "no rule settles it", fix)
+def _found(subject: Subject, traffic: Path | None) -> Iterator[Fault]:
+    yield from subject.faults
+    yield from files.check(subject)
+    yield from patterns.check(subject)
+    yield from guards.check(subject, traffic)
+    yield from examples.check(subject)
+    yield from _proved(subject)
+    if subject.engine is not None:
+        yield from _quarantined(subject, subject.engine.parts.rules.quarantined)
+
+
+def _proved(subject: Subject) -> Iterator[Fault]:
+    """What is proved; answers stay true after any edit and are kept for the next run."""
+    folder = subject.settings.state / "proofs"
+    known = kept.load(folder)
+    before = len(known)
+    answers = Answers(known, states=STATES)
+    yield from edges.check(subject, answers)
+    yield from claims.idle_unless(subject, answers)
+    if subject.engine is not None:
+        yield from claims.check(subject, subject.engine, known)
+    if len(known) > before:
+        kept.store(folder, known, answers.asked)
+
+
+def _quarantined(subject: Subject, quarantined: Collection[str]) -> Iterator[Fault]:
+    for rule in subject.rules:
+        if rule.id in quarantined:
+            place: Place = subject.sources.find(rule.place, rule.id)
+            says = f"Hyperscan gets matches of `{rule.id}` wrong, so the slower exact engine serves it"
+            fix = "split the pattern, or take a `.*` out of its middle"
+            yield fault("R050", place, says, rule.id, "a pattern that both engines read alike", fix)
