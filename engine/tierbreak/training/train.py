@@ -135,7 +135,7 @@ def start(encoder: Encoder, examples: Examples, plan: Plan) -> tuple[Net, str]:
     squeezed = [squeeze(keys[at]) for at in np.unique(owner, return_index=True)[1]]
     counts = pieces(encoder.tokenizer, [*first["key"].to_list(), *keys, *squeezed])
     vocabulary: dict[str, int] = json.loads(encoder.tokenizer)["model"]["vocab"]
-    keep = {piece for piece, count in counts.items() if count > 1}
+    keep = {piece for piece, count in counts.items() if count > 2}
     keep |= {piece for piece, at in vocabulary.items() if at < plan.common and piece.isascii()}
     weights, tokenizer = trim(layers_of(encoder.weights, plan.layers), encoder.tokenizer, keep)
     reader = tokenizers.Tokenizer.from_str(tokenizer)
