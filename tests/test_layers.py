@@ -24,7 +24,7 @@ HOMES = {
     "transformers": "training/",
     "onnx": "training/",
     "safetensors": ("tiers/model/twin/", "training/"),
-    "yaml": "rulebook/reader.py",
+    "yaml": ("rulebook/reader.py", "authoring/"),
     "typer": "cli/",
     "rich": "cli/",
 }
@@ -38,6 +38,7 @@ ARROWS = {
     "brandfile": {"errors"},
     "brands": {"brandfile", "tables", "errors"},
     "asked": set(),
+    "page": set(),
     "calibration": {"tables", "errors"},
     "arbitration": {"tables", "errors"},
     "rulebook": {"normalise", "tables", "errors"},
@@ -53,16 +54,36 @@ ARROWS = {
         "tables", "errors", "tiers",
     },
     "steps": {"arbitration", "calibration", "cases", "normalise", "parts", "settings", "tables", "errors"},
-    "engine": {"arbitration", "asked", "bundle", "decisions", "parts", "settings", "steps", "tables", "errors"},
+    "watch": {"bundle", "parts", "rulebook", "settings", "errors"},
+    "engine": {
+        "arbitration", "asked", "bundle", "decisions", "parts", "settings", "steps", "tables", "watch", "errors",
+    },
     "summary": {"arbitration", "tables", "errors"},
     "files": {"tables", "errors"},
     "traffic": {
-        "arbitration", "cases", "engine", "files", "parts", "proofs", "rulebook", "settings", "steps", "tables", "errors",
+        "arbitration", "brands", "bundle", "cases", "engine", "files", "normalise", "page", "parts", "proofs",
+        "rulebook", "settings", "steps", "tables", "tiers", "errors",
     },
-    "compare": {"errors"},
-    "lint": {"engine", "rulebook", "tables", "errors"},
+    "authoring": {
+        "arbitration", "brands", "bundle", "engine", "normalise", "proofs", "rulebook", "simulate", "steps", "tables",
+        "tiers", "errors",
+    },
+    "compare": {"decisions", "engine", "parts", "tables", "errors"},
+    "legacy": {
+        "arbitration", "authoring", "brandfile", "brands", "engine", "files", "normalise", "proofs", "rulebook",
+        "tables", "tiers", "traffic", "errors",
+    },
+    "proofs": {"arbitration", "normalise", "parts", "rulebook", "settings", "steps", "tables", "errors"},
+    "lint": {
+        "brands", "bundle", "engine", "files", "normalise", "parts", "proofs", "rulebook", "settings", "tables",
+        "tiers", "errors",
+    },
     "evaluation": {
-        "brandfile", "brands", "bundle", "calibration", "engine", "normalise", "tables", "tiers", "errors",
+        "brandfile", "brands", "bundle", "calibration", "engine", "normalise", "page", "tables", "tiers", "errors",
+    },
+    "mining": {
+        "arbitration", "authoring", "brands", "bundle", "normalise", "parts", "proofs", "rulebook", "settings", "steps",
+        "tables", "tiers", "traffic", "errors",
     },
     "simulate": {"brandfile", "brands", "bundle", "normalise", "rulebook", "tables", "errors"},
     "training": {

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tierbreak.cli import options
+from tierbreak.cli import options, places
 from tierbreak.cli.output import say, visible, width
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ def evaluate(
         (report, page), (as_json, _json), (markdown, as_markdown)
     ]  # fmt: skip
     files = [(path, text) for path, text in writers if path is not None]
-    _check_places([path for path, _ in files], gold)
+    places.check([path for path, _ in files], {gold: "is the gold set"})
     registry = Registry.load(*Bundle.find(rules=rules or SHIPPED, overlay=overlay, model=None).registries)
     rows = Gold.read(gold, registry)
     sides = [
@@ -62,7 +60,7 @@ def evaluate(
     ]
     evaluation = measured(rows, registry, *sides)
     for path, text in files:  # before the table: whoever reads that from a pipe may close it early
-        _write(path, text(evaluation))
+        places.write(path, text(evaluation))
     _print(evaluation)
     if files:
         say("written: " + ", ".join(str(path) for path, _ in files))
@@ -70,48 +68,6 @@ def evaluate(
 
 def _json(evaluation: Evaluation) -> str:
     return json.dumps(evaluation.to_dict(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-
-
-def _check_places(paths: Iterable[Path], gold: Path) -> None:
-    """Refuse places that cannot be written to before any work is done."""
-    from tierbreak.errors import InputError
-
-    wrong = []
-    taken = {gold.resolve(): "is the gold set"}
-    for path in paths:
-        if why := taken.get(path.resolve()):
-            wrong.append(f"{path}: {why}; write to another file")
-        elif path.is_dir():
-            wrong.append(f"{path}: is a folder; name a file in it")
-        elif not path.absolute().parent.is_dir():
-            wrong.append(f"{path}: there is no folder {str(path.parent)!r}; make it first")
-        taken[path.resolve()] = "is written by another option of this command"
-    if wrong:
-        raise InputError("\n".join(wrong))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    from tierbreak.errors import InputError
-
-    path = path.resolve()  # a link stays a link to what is written
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe: nothing may be moved over it
-            path.write_text(text, encoding="utf-8")
-            return
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as beside:
-            try:
-                beside.write(text)
-                beside.close()
-                mask = os.umask(0)
-                os.umask(mask)
-                Path(beside.name).chmod(0o666 & ~mask)
-                Path(beside.name).replace(path)
-            except BaseException:
-                Path(beside.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _print(evaluation: Evaluation) -> None:

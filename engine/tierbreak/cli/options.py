@@ -63,14 +63,8 @@ def load(
 ) -> Engine:
     """The engine that the options ask for. Raises SettingsError where two of them exclude each other."""
     from tierbreak import DEFAULT, SHIPPED, Engine, Settings
-    from tierbreak.errors import SettingsError
 
-    for one, two, clash in (
-        ("--model", "--no-model", model and no_model),
-        ("--cache", "--no-cache", cache and no_cache),
-    ):
-        if clash:
-            raise SettingsError(f"{one} and {two} exclude each other; leave one out")
+    exclude(("--model", model, "--no-model", no_model), ("--cache", cache, "--no-cache", no_cache))
     # What is loaded stays until the end: collecting garbage while it is made, or looking at it again, is for nothing.
     gc.disable()
     try:
@@ -84,6 +78,15 @@ def load(
     finally:
         gc.freeze()
         gc.enable()
+
+
+def exclude(*pairs: tuple[str, object, str, object]) -> None:
+    """Raise SettingsError where both options of a pair are given: name, value, name, value."""
+    from tierbreak.errors import SettingsError
+
+    for one, given, other, also in pairs:
+        if given and also:
+            raise SettingsError(f"{one} and {other} exclude each other; leave one out")
 
 
 def day(text: str | None, option: str) -> dt.date | None:

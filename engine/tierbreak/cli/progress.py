@@ -38,3 +38,18 @@ def bar(source: Source, *, shown: bool) -> Iterator[Callable[[], None]]:
                 progress.update(task, total=1.0, completed=share)
 
         yield advance
+
+
+@contextmanager
+def counter(label: str, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Give a function to tell how many more were done; it shows how many so far, where nobody knows of how many."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda more: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} " + label), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda more: progress.update(task, advance=more)

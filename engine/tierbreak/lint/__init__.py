@@ -114,16 +114,12 @@ def _found(subject: Subject, traffic: Path | None) -> Iterator[Fault]:
 
 def _proved(subject: Subject) -> Iterator[Fault]:
     """What is proved; answers stay true after any edit and are kept for the next run."""
-    folder = subject.settings.state / "proofs"
-    known = kept.load(folder)
-    before = len(known)
-    answers = Answers(known, states=STATES)
-    yield from edges.check(subject, answers)
-    yield from claims.idle_unless(subject, answers)
-    if subject.engine is not None:
-        yield from claims.check(subject, subject.engine, known)
-    if len(known) > before:
-        kept.store(folder, known, answers.asked)
+    with kept.answers(subject.settings.state / "proofs") as known:
+        answers = Answers(known, states=STATES)
+        yield from edges.check(subject, answers)
+        yield from claims.idle_unless(subject, answers)
+        if subject.engine is not None:
+            yield from claims.check(subject, subject.engine, known)
 
 
 def _quarantined(subject: Subject, quarantined: Collection[str]) -> Iterator[Fault]:

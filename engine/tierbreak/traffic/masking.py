@@ -6,8 +6,8 @@ import polars as pl
 
 #: What a person's name stands behind: a payment from one to another, wages, a transfer.
 _TO_PERSON = (
-    r"(?i)\b(ZELLE(?: (?:PAYMENT|TRANSFER|PMT))?(?: (?:TO|FROM))?|VENMO(?: PAYMENT)?|CASH ?APP|INDN|IND NAME|BENEFICIARY|"
-    r"(?:WIRE|TRANSFER|MONEY|PAYMENT|XFER) (?:TO|FROM))\b([ *:]+).+$"
+    r"(?i)\b(ZELLE(?: (?:PAYMENT|TRANSFER|PMT))?(?: (?:TO|FROM))?|VENMO(?: PAYMENT)?|CASH ?APP|INDN|IND NAME|"
+    r"BENEFICIARY|(?:WIRE|TRANSFER|MONEY|PAYMENT|XFER) (?:TO|FROM))\b([ *:]+).+$"
 )
 
 
