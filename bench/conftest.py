@@ -58,13 +58,14 @@ def size(defined: definition.Definition, full: bool) -> definition.Size:
 def measure(
     request: pytest.FixtureRequest, benchmark: Any, defined: definition.Definition, size: definition.Size, full: bool
 ) -> Iterator[Callable[..., None]]:
-    """measure(work, answer, setup=tuple, apart=…): what a test hands its definition to
+    """measure(work, answer, setup=tuple, apart=…, child=…): what a test hands its definition to
 
     work     what is timed
     answer   what `work` returned -> the answer, which must be the one expected; called before any time is taken, and
              once more on what the last timed call returned
     setup    called before each call of `work`, untimed; returns its arguments
     apart    called after each call of `work`: the model's seconds within it
+    child    called after each call: processor seconds and peak bytes of the process that did the work in place of this
     """
 
     def measure(
@@ -72,6 +73,7 @@ def measure(
         answer: Callable[[Any], dict[str, Any]],
         setup: Callable[[], tuple[Any, ...]] = tuple,
         apart: Callable[[], float] = lambda: 0.0,
+        child: Callable[[], tuple[float, int]] | None = None,
     ) -> None:
         def check(found: Any) -> None:
             got = answer(found)
@@ -82,11 +84,17 @@ def measure(
 
         cpu: list[float] = []
         inside: list[float] = []
+        peak = 0
 
         def timed(*given: Any) -> Any:
+            nonlocal peak
             start = time.process_time()
             found = work(*given)
-            cpu.append(time.process_time() - start)
+            seconds = time.process_time() - start
+            if child is not None:
+                seconds, bytes_ = child()
+                peak = max(peak, bytes_)
+            cpu.append(seconds)
             inside.append(apart())
             return found
 
@@ -104,7 +112,7 @@ def measure(
         if full:
             counted = slice(-size.rounds, None)
             request.config.stash[_FIGURES][defined.name] = record.Figures(
-                defined, benchmark.stats.stats.data, cpu[counted], inside[counted]
+                defined, benchmark.stats.stats.data, cpu[counted], inside[counted], peak
             )
 
     with _cores(defined.cores):
@@ -189,10 +197,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         ratio = f", {row['ratio']:,.3g}x {row['rival']}" if row["ratio"] else ""
         less = f", less model {row['rate_less_model']:,.4g}" if row["rate_less_model"] else ""
         p99 = f", p99 {row['p99_seconds'] * 1e3:.3g} ms" if row["p99_seconds"] else ""
+        peak = f", peak {row['peak_bytes'] / 1e6:,.0f} MB" if row["peak_bytes"] else ""
         target = f" [{row['target']}: {row['met'] or 'not measured'}]" if row["target"] else ""
         terminalreporter.write_line(
             f"{row['name']}: {row['rate']:,.4g} {row['unit']}/s (best {row['best_rate']:,.4g}, n={row['n']}), "
-            f"median {row['median_seconds']:.4g} s{less}{p99}{ratio}{target}"
+            f"median {row['median_seconds']:.4g} s{less}{p99}{peak}{ratio}{target}"
         )
     where = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     terminalreporter.write_line(f"recorded in {where}; load average before: {load:.2f}")

@@ -33,12 +33,14 @@ class Figures:
     cpu       this process's own processor time of each call, all its threads: on a machine that others use
               too it is the steadier figure, and where a call waits it leaves the wait out
     model     the model's part of each of `seconds`, where that is taken apart; else zeros
+    peak      most bytes of memory that a call took, where it ran in a process of its own; else 0
     """
 
     definition: Definition
     seconds: Sequence[float]
     cpu: Sequence[float]
     model: Sequence[float]
+    peak: int = 0
 
     def row(self, others: Mapping[str, Figures]) -> dict[str, Any]:
         """One line of a record."""
@@ -56,6 +58,7 @@ class Figures:
             "p99_seconds": _short(percentile(self.seconds, 99)) if len(self.seconds) >= MANY else None,
             "cpu_median_seconds": _short(statistics.median(self.cpu)),
             "model_median_seconds": _short(statistics.median(self.model)) if any(self.model) else None,
+            "peak_bytes": self.peak or None,
             "rate": _short(rate),
             "best_rate": _short(size.units / min(self.seconds)),
             "rate_less_model": self._rate_less_model(),

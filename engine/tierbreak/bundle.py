@@ -14,8 +14,9 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tierbreak.errors import BundleError
 
@@ -48,12 +49,14 @@ class Bundle:
     registries  brands.csv files; a later one adds to or overrides brands by id
     model       the model's folder, or None
     stated      fingerprints its manifest states, checked once the parts are loaded; empty for the shipped one
+    asked       what `find` was asked for, so that it can be asked again
     """
 
     rules: tuple[Path, ...]
     registries: tuple[Path, ...]
     model: Path | None
     stated: Mapping[str, str]
+    asked: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def find(
@@ -65,6 +68,7 @@ class Bundle:
         model: Path | Default | None = SHIPPED,
     ) -> Bundle:
         """Resolve what the caller chose; raises BundleError where a folder is not there."""
+        asked = {"bundle": bundle, "rules": rules, "overlay": overlay, "model": model}
         if bundle is not None:
             base = _open(bundle)
         else:
@@ -82,7 +86,11 @@ class Bundle:
         for folder in [*folders, *([chosen] if chosen else [])]:
             if not folder.is_dir():
                 raise BundleError(f"{folder}: no such folder")
-        return cls(tuple(folders), tuple(registries), chosen, base.stated if as_stated else {})
+        return cls(tuple(folders), tuple(registries), chosen, base.stated if as_stated else {}, asked)
+
+    def again(self) -> Bundle:
+        """Found anew as it was found: a folder may have got a brands.csv since."""
+        return Bundle.find(**self.asked) if self.asked else self
 
     def check(self, fingerprints: Mapping[str, str]) -> None:
         """Raise BundleError where a part is not what the manifest states."""

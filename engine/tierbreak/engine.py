@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from tierbreak.parts import Parts
 from tierbreak.settings import Settings
 from tierbreak.steps import Texts
 from tierbreak.tables import read
+from tierbreak.watch import Watch
 
 __all__ = ["DEFAULT", "SHIPPED", "Engine", "Result"]
 
@@ -55,6 +57,7 @@ class Engine:
     def __init__(self, parts: Parts, settings: Settings) -> None:
         self._parts, self._previous, self.settings = parts, None, settings  # type: tuple[Parts, Parts | None, Settings]
         self._swap = threading.Lock()
+        self._watch: Watch | None = None
         self._asked = Asked(settings.warm_keys)
 
     @classmethod
@@ -170,6 +173,36 @@ class Engine:
             if self._previous is not None:
                 self._previous, self._parts = self._parts, self._previous
 
+    def watch(self, *, every: float = 0.5, on_change: Callable[[Exception | None], None] | None = None) -> Watch:
+        """Follow the rule files and the registry: what is saved there serves about a second later.
+
+        Whatever has changed is built beside the old in a thread and swapped in once it loads; model and cache stay
+        as they are. Where the files do not load the old rules go on serving, the error is logged and stands in
+        `notices` and in the watch's `error`, and the next change is tried again.
+
+        every       seconds between two looks at the files
+        on_change   called in the watch's thread: with None once other rules serve, with the error where they do not
+        returns     the watch; `stop` it, use it in a `with`, or `close` the engine. A second one ends the first
+
+        >>> with Engine.load(model=None, cache=None) as engine, engine.watch() as watch:
+        ...     watch.error is None
+        True
+        """
+        if self._watch is not None:
+            self._watch.stop()
+        self._watch = Watch(lambda: self._parts, self._replace, self.settings, every=every, on_change=on_change)
+        return self._watch
+
+    def _replace(self, old: Parts, new: Parts) -> bool:
+        """Let `new` serve where `old` still does. What only says the same otherwise is nothing to go back to."""
+        with self._swap:
+            if self._parts is not old:
+                return False
+            if new.fingerprints != old.fingerprints:
+                self._previous = old
+            self._parts = new
+            return True
+
     @property
     def fingerprint(self) -> str:
         """Fingerprint of all that decides."""
@@ -184,7 +217,10 @@ class Engine:
     def notices(self) -> list[str]:
         """What a person must know about how this engine serves; empty when all is well."""
         lost = self._parts.rules.lost
-        return [*self._parts.notices, *([f"the fast engine lost {lost} matches in use"] if lost else [])]
+        out = [*self._parts.notices, *([f"the fast engine lost {lost} matches in use"] if lost else [])]
+        if self._watch is not None and (error := self._watch.error) is not None:
+            out.append(f"the rules on disk do not load, the old ones serve on: {str(error).rpartition(chr(10))[2]}")
+        return out
 
     @property
     def parts(self) -> Parts:
@@ -192,6 +228,8 @@ class Engine:
         return self._parts
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
         for parts in (self._parts, self._previous):
             if parts is not None and parts.cache is not None:
                 parts.cache.close()

@@ -216,14 +216,27 @@ def normalise(descriptors: pl.Series, *, off: frozenset[str] = frozenset()) -> p
     >>> normalise(pl.Series(["Caf\u00e9  Ro\u00dfi", "SQ *BLUE HERON CAFE #12 AUSTIN TX"])).rows()
     [('CAFE ROSSI', 'CAFE ROSSI'), ('SQ *BLUE HERON CAFE #12 AUSTIN TX', 'BLUE HERON CAFE')]
     """
-    plan = _plan(checked(off))
+    return _on_all_cores(descriptors, _plan(checked(off)), NORMALISED.names())
+
+
+def folded(descriptors: pl.Series, *, off: frozenset[str] = frozenset()) -> pl.Series:
+    """`folded` of `normalise` alone, at a seventh of the cost.
+
+    >>> folded(pl.Series(["Caf\u00e9  Ro\u00dfi"])).to_list()
+    ['CAFE ROSSI']
+    """
+    stages = tuple(stage for stage in _plan(checked(off)) if "folded" in stage.columns)
+    return _on_all_cores(descriptors, stages, ["folded"])["folded"]
+
+
+def _on_all_cores(descriptors: pl.Series, plan: tuple[_Stage, ...], columns: list[str]) -> pl.DataFrame:
     if len(descriptors) < LARGE:
-        return _run(descriptors, plan)
+        return _run(descriptors, plan).select(columns)
     cores = pl.thread_pool_size()
     size = -(-len(descriptors) // cores)
     parts = [descriptors.slice(start, size) for start in range(0, len(descriptors), size)]
     with ThreadPoolExecutor(cores) as pool:
-        return pl.concat(pool.map(lambda part: _run(part, plan), parts))
+        return pl.concat(pool.map(lambda part: _run(part, plan).select(columns), parts))
 
 
 def stats(descriptors: pl.Series, *, off: frozenset[str] = frozenset()) -> pl.DataFrame:
@@ -287,7 +300,7 @@ def _run(descriptors: pl.Series, plan: tuple[_Stage, ...]) -> pl.DataFrame:
             rows = frame[stage.needs].arg_true()
             part = frame[rows].select(**stage.columns)
             frame = frame.with_columns(frame[column.name].scatter(rows, column) for column in part)
-    return frame.select(NORMALISED.names())
+    return frame
 
 
 @lru_cache(maxsize=64)

@@ -74,35 +74,82 @@ class Parts:
         return self.model.policy if self.model is not None else _SILENT
 
     @classmethod
-    def load(cls, bundle: Bundle, cache: Path | Default | None, settings: Settings) -> Parts:
-        """Load every part and let it pass its gate; raises before anything is half there."""
-        registry = Registry.load(*bundle.registries)
+    def load(
+        cls,
+        bundle: Bundle,
+        cache: Path | Default | None,
+        settings: Settings,
+        book: Rulebook | None = None,
+        registry: Registry | None = None,
+    ) -> Parts:
+        """Load every part and let it pass its gate; raises before anything is half there.
+
+        book       stands in for the bundle's rules: what could be read of files that have faults
+        registry   the bundle's, where it is loaded already
+        """
+        registry = registry or Registry.load(*bundle.registries)
         with ThreadPoolExecutor(1) as beside:  # the model's files are hashed and opened while the rules are read
             loading = beside.submit(_load_model_or_fallback, bundle.model, registry, settings)
-            book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
-            rules = RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
+            book = book or Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
+            rules = _rules(book, settings)
             model, lost = loading.result()
-        off = normalise.checked(settings.off)
-        fingerprints = {
-            "registry": registry.fingerprint,
-            "rulebook": book.fingerprint,
-            "normaliser": normalise.fingerprint(off),
-        }
-        if model is not None:
-            fingerprints |= {"model": model.fingerprint, "policy": model.policy.fingerprint}
-        fingerprints["all"] = fingerprint_of(fingerprints.items())
-        _check(bundle, fingerprints, fallback=bool(lost))
-        if settings.device != "cpu":  # no part of a bundle, but what is rounded otherwise may decide otherwise
-            fingerprints["device"] = settings.device
-            fingerprints["all"] = fingerprint_of(fingerprints.items())
-        notices = [*rules.notices, *lost]
+        fingerprints = _fingerprints(bundle, registry, book, model, settings, fallback=bool(lost))
+        notices = list(lost)
         # What the bag says is worth no store: it answers faster than the model, and only until the model is mended.
         store = _open_cache(cache, None if lost else model, fingerprints["normaliser"], settings, notices)
+        return cls._of(bundle, registry, book, rules, store, model, fingerprints, notices, bool(lost))
+
+    def again(self, settings: Settings) -> Parts:
+        """The same with registry and rules read anew, beside these; model and cache serve in both as they are."""
+        bundle = self.bundle.again()
+        registry = Registry.load(*bundle.registries)
+        book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
+        rules = _rules(book, settings)
+        fingerprints = _fingerprints(bundle, registry, book, self.model, settings, fallback=self.fallback)
+        notices = [notice for notice in self.notices if notice not in self.rules.notices]
+        return self._of(bundle, registry, book, rules, self.cache, self.model, fingerprints, notices, self.fallback)
+
+    @classmethod
+    def _of(
+        cls,
+        bundle: Bundle,
+        registry: Registry,
+        book: Rulebook,
+        rules: RulesTier,
+        cache: CacheTier | None,
+        model: AnyModel | None,
+        fingerprints: dict[str, str],
+        notices: Sequence[str],
+        fallback: bool,
+    ) -> Parts:
         return cls(
-            bundle, registry, book, rules, store, model, _precedence(book, registry), guarded_rules(book.rules),
+            bundle, registry, book, rules, cache, model, _precedence(book, registry), guarded_rules(book.rules),
             registry.codes(model.labels if model else ()), _thresholds(model, registry), Names.of(registry, book),
-            fingerprints, tuple(notices), bool(lost),
+            fingerprints, (*rules.notices, *notices), fallback,
         )  # fmt: skip
+
+
+def _rules(book: Rulebook, settings: Settings) -> RulesTier:
+    return RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
+
+
+def _fingerprints(
+    bundle: Bundle, registry: Registry, book: Rulebook, model: AnyModel | None, settings: Settings, *, fallback: bool
+) -> dict[str, str]:
+    """Of each part and of all. Raises BundleError where one is not what the bundle's manifest states."""
+    fingerprints = {
+        "registry": registry.fingerprint,
+        "rulebook": book.fingerprint,
+        "normaliser": normalise.fingerprint(normalise.checked(settings.off)),
+    }
+    if model is not None:
+        fingerprints |= {"model": model.fingerprint, "policy": model.policy.fingerprint}
+    fingerprints["all"] = fingerprint_of(fingerprints.items())
+    _check(bundle, fingerprints, fallback=fallback)
+    if settings.device != "cpu":  # no part of a bundle, but what is rounded otherwise may decide otherwise
+        fingerprints["device"] = settings.device
+        fingerprints["all"] = fingerprint_of(fingerprints.items())
+    return fingerprints
 
 
 def _load_model_or_fallback(

@@ -118,8 +118,8 @@ def test_spans_are_trimmed_and_an_exact_pattern_is_one_wider(tmp_path):
 class Lossy(database.Database):
     """Misses every match that ends beyond byte 40 of its text, as a broken engine might."""
 
-    def scan(self, texts):
-        where, what = super().scan(texts)
+    def scan(self, texts, at_once=database.JOINED):
+        where, what = super().scan(texts, at_once)
         short = [len(texts[at]) <= 40 for at in where]
         return where[short], what[short]
 
@@ -175,7 +175,8 @@ def test_a_sample_is_read_again_and_lost_matches_are_counted(tmp_path, monkeypat
     texts = [f"TEAL {n} {'X' * 50}" for n in range(300)]
     assert len(found(tier, texts)) == 300
     assert tier.lost == 0
-    tier._fast.__class__ = Lossy
+    (part,) = tier._fast._parts
+    part.layer.database.__class__ = Lossy
     assert found(tier, texts) == []
     assert tier.lost == 3, "texts 0, 100 and 200 were read again"
 
@@ -188,57 +189,12 @@ def test_a_pattern_hyperscan_refuses_is_named_with_its_place(tmp_path):
     assert "Hyperscan refuses it" in str(caught.value)
 
 
-# What is kept on disk
-
-
-@needs_hyperscan
-class TestShelf:
-    def build(self, tmp_path, monkeypatch):
-        """A tier built with a shelf; returns how often it compiled."""
-        count = []
-        compile_ = database.Database.compile
-        monkeypatch.setattr(database.Database, "compile", lambda e: count.append(1) or compile_(e))
-        folder = tmp_path / "rules"
-        folder.mkdir(exist_ok=True)
-        tier = tier_of(folder, ["TEAL", r"[^A]\W"], [["TEAL"], []], shelf=tmp_path / "shelf")
-        assert found(tier, ["TEAL", "B."]) == [(0, 0), (1, 1)]
-        return len(count)
-
-    def test_the_second_start_compiles_nothing(self, tmp_path, monkeypatch):
-        assert self.build(tmp_path, monkeypatch) == 1
-        assert self.build(tmp_path, monkeypatch) == 0
-
-    @pytest.mark.parametrize("harm", ["cut", "flip", "magic", "empty", "other engine"])
-    def test_a_harmed_file_is_set_aside_and_made_anew(self, tmp_path, monkeypatch, caplog, harm):
-        self.build(tmp_path, monkeypatch)
-        (path,) = (tmp_path / "shelf").glob("*.hsdb")
-        data = path.read_bytes()
-        flipped = data[:-100] + bytes([data[-100] ^ 1]) + data[-99:]
-        path.write_bytes(
-            {
-                "cut": data[: len(data) // 2],
-                "flip": flipped,
-                "magic": b"X" + data[1:],
-                "empty": b"",
-                "other engine": data.replace(b"wheel ", b"whale ", 1),
-            }[harm]
-        )
-        assert self.build(tmp_path, monkeypatch) == 1
-        assert "is set aside and made anew" in caplog.text
-        assert self.build(tmp_path, monkeypatch) == 0, "the file was replaced by a sound one"
-
-    def test_a_shelf_that_cannot_be_written_costs_only_time(self, tmp_path, monkeypatch, caplog):
-        (tmp_path / "shelf").write_text("a file where the folder should be")
-        assert self.build(tmp_path, monkeypatch) == 1
-        assert "is not kept" in caplog.text
-
-    def test_only_the_newest_are_kept(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(database, "KEPT", 2)
-        for n in range(4):
-            folder = tmp_path / str(n)
-            folder.mkdir()
-            tier_of(folder, [f"TEAL{n}"], shelf=tmp_path / "shelf")
-        assert len(list((tmp_path / "shelf").glob("*.hsdb"))) == 2
+def test_an_unless_that_the_exact_engine_refuses_is_named_with_its_place(tmp_path):
+    book = book_of(tmp_path, ["TEAL"], ", unless: [{regex: 'KETTLE'}, {regex: '(?:(?:FARM){900}){900}'}]")
+    with pytest.raises(RulebookError, match=re.escape(f"{tmp_path}/x.yaml:4:")) as caught:
+        RulesTier(book, [[]], shelf=None)
+    assert "RE2 refuses it" in str(caught.value)
+    assert "1 patterns do not compile" in str(caught.value)
 
 
 def test_exact_scanner_agrees_with_itself_pattern_by_pattern():

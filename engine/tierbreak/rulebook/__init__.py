@@ -5,21 +5,17 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from tierbreak.errors import Fault, RulebookError
-from tierbreak.normalise import normalise
-from tierbreak.rulebook import kept
-from tierbreak.rulebook.reader import FileReader
+from tierbreak.rulebook import files
 from tierbreak.rulebook.rule import DECIDES, EVERY, RUNS, Example, Guard, Pattern, Place, Rule
 
-__all__ = ["DECIDES", "EVERY", "RUNS", "Example", "Guard", "Pattern", "Place", "Rule", "Rulebook"]
-
-COMMON = "common.yaml"
+__all__ = ["DECIDES", "EVERY", "RUNS", "Example", "Guard", "Pattern", "Place", "Reading", "Rule", "Rulebook"]
 
 
 @dataclass(frozen=True)
@@ -40,65 +36,93 @@ class Rulebook:
         """Read every YAML file below `folders`; a later folder adds to or replaces rules by id.
 
         brands   the registry's ids: a rule must name one
-        keep     folder for rulebooks that were read before; None keeps none
+        keep     folder for what was read before, file by file; None keeps nothing
 
         Raises RulebookError that lists every fault of every file.
         """
-        layers = [_files(folder) for folder in folders]
-        files = {path: path.read_bytes() for layer in layers for path in layer}
-        kept_as = kept.key(files, folders, brands)
-        rules = kept.load(keep, kept_as) if keep else None
-        if rules is None:
-            rules = _read(layers, files, brands)
-            if keep:
-                kept.store(keep, kept_as, rules)
+        reading = cls.read(folders, brands, keep=keep)
+        if reading.faults:
+            raise RulebookError(_count(len(reading.faults)), reading.faults)
+        return reading.book
+
+    @classmethod
+    def read(cls, folders: Sequence[Path], brands: Collection[str], *, keep: Path | None = None) -> Reading:
+        """Like `load`, but faults do not raise: what could be read, and beside it what could not."""
+        layers = [files.listed(folder) for folder in folders]
+        data, faults = files.contents(path for layer in layers for path in layer)
+        rules, more, lost = _read(layers, data, brands, keep, files.kept_name(folders))
+        lost.files |= bool(faults)
+        by_place = sorted([*faults, *more], key=lambda fault: (fault.path, fault.line, fault.column))
+        return Reading(cls.of(rules), tuple(by_place), lost, data)
+
+    @classmethod
+    def of(cls, rules: tuple[Rule, ...]) -> Rulebook:
+        """A rulebook of these rules, sorted by id; an edge to a rule that is not among them is left out."""
         content = "\n".join(f"{rule.id} {rule.fingerprint}" for rule in rules)
         return cls(rules, hashlib.sha256(content.encode()).hexdigest(), _edges(rules)[0])
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise RulebookError(f"{folder}: no such folder; give a folder that holds YAML rule files")
-    return sorted(path for path in folder.rglob("*.y*ml") if path.suffix in (".yaml", ".yml"))
+@dataclass
+class Lost:
+    """What faults kept from being read, so that nobody misses it twice.
+
+    ids      of rules that were left out
+    brands   whose rules were, some or all
+    files    a file of which not even the brand is known was left out
+    """
+
+    ids: set[str] = field(default_factory=set)
+    brands: set[str] = field(default_factory=set)
+    files: bool = False
 
 
-def _read(layers: Sequence[Sequence[Path]], files: Mapping[Path, bytes], brands: Collection[str]) -> tuple[Rule, ...]:
-    faults: list[Fault] = []
-    fragments: dict[str, str] = {}
-    for path, data in files.items():
-        if path.name == COMMON:
-            reader = FileReader(path, data, {}, _fold)
-            fragments |= reader.read_fragments()
-            faults += reader.faults
+@dataclass(frozen=True)
+class Reading:
+    """Rule files as far as they could be read.
+
+    book     of the rules without a fault
+    faults   of every file, by place; none where the book is whole
+    files    what was read, a later folder's files behind an earlier one's
+    """
+
+    book: Rulebook
+    faults: tuple[Fault, ...]
+    lost: Lost
+    files: Mapping[Path, bytes]
+
+
+def _read(
+    layers: Sequence[Sequence[Path]], data: Mapping[Path, bytes], brands: Collection[str], keep: Path | None, name: str
+) -> tuple[tuple[Rule, ...], list[Fault], Lost]:
+    """The rules that are sound, every fault, and what was lost. Only what no file can say alone is found out here."""
+    fragments, faults = files.read_fragments(data)
+    lost = Lost()
+    of_rules = {path: content for path, content in data.items() if path.name != files.COMMON}
+    read = dict(zip(of_rules, files.read(of_rules, fragments, keep, name), strict=True))
     rules: dict[str, Rule] = {}
+    doubles: list[Rule] = []
     for layer in layers:
         own: dict[str, Rule] = {}
-        for path in layer:
-            if path.name == COMMON:
-                continue
-            reader = FileReader(path, files[path], fragments, _fold)
-            for rule in reader.rules():
+        for file in (read[path] for path in layer if path in read):
+            for rule in file.rules:
                 if rule.id in own:
                     faults.append(_twice(rule, own[rule.id]))
+                    doubles.append(own[rule.id])
                 own[rule.id] = rule
-            faults += reader.faults
+            if file.faults:
+                faults += file.faults
+                lost.ids |= set(file.lost)
+                lost.brands.add(file.brand)
+                lost.files |= not file.brand
         rules |= own
     ordered = tuple(rules[rule_id] for rule_id in sorted(rules))
-    faults += [*_unknown_brands(ordered, brands), *_edges(ordered)[1]]
-    if faults:
-        raise RulebookError(_count(len(faults)), sorted(faults, key=lambda f: (f.path, f.line, f.column)))
-    return ordered
+    faults += [*_unknown_brands((*ordered, *doubles), brands), *_edges(ordered, lost)[1]]
+    sound = tuple(rule for rule in ordered if rule.brand in brands or (rule.deny and rule.brand == EVERY))
+    return sound, faults, lost
 
 
 def _count(n: int) -> str:
     return f"{n} fault{'s' * (n != 1)} in the rulebook; nothing was loaded"
-
-
-def _fold(text: str) -> str:
-    """Rules are folded as descriptors are, so that `words: Café Rouge` finds CAFE ROUGE."""
-    if text.isascii():
-        return " ".join(text.upper().split())
-    return str(normalise(pl.Series([text]))["folded"][0])
 
 
 def _twice(rule: Rule, first: Rule) -> Fault:
@@ -110,7 +134,7 @@ def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Faul
     out = []
     for rule in rules:
         named = {rule.brand: rule.place}
-        for example in (*rule.examples, *rule.counterexamples):
+        for example in (*rule.examples, *rule.counterexamples, *rule.todo):
             if example.expect is not None:
                 named.setdefault(example.expect, example.place)
         for brand, place in named.items():
@@ -122,7 +146,8 @@ def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Faul
     return out
 
 
-def _edges(rules: Sequence[Rule]) -> tuple[np.ndarray, list[Fault]]:
+def _edges(rules: Sequence[Rule], lost: Lost | None = None) -> tuple[np.ndarray, list[Fault]]:
+    """The edges that hold, and a fault for each that does not; one to a rule that was lost is not called loose."""
     index = {rule.id: position for position, rule in enumerate(rules)}
     faults, below = [], {}
     for rule in rules:
@@ -130,20 +155,22 @@ def _edges(rules: Sequence[Rule]) -> tuple[np.ndarray, list[Fault]]:
         for other in rule.outranks:
             if other in index and other != rule.id:
                 targets.append(index[other])
-            else:
+            elif lost is None or not (lost.files or other in lost.ids):
                 near = difflib.get_close_matches(other, [i for i in index if i != rule.id], n=2)
                 hint = f"did you mean {' or '.join(near)}?" if near else "drop the edge"
                 says = f"outranks `{other}`, which is no other rule"
                 faults.append(rule.place.fault("R013", says, "", "the id of another rule", hint))
         below[index[rule.id]] = targets
+    cycles = _cycles(below)
     faults += [
         rules[cycle[0]].place.fault(
             "R014", "outranks in a circle", "", "edges that never come back",
             "drop one of " + " > ".join(rules[i].id for i in cycle),
         )
-        for cycle in _cycles(below)
+        for cycle in cycles
     ]  # fmt: skip
-    pairs = [(above, under) for above, unders in below.items() for under in unders]
+    round_about = {pair for cycle in cycles for pair in pairwise(cycle)}
+    pairs = [pair for above, unders in below.items() for under in unders if (pair := (above, under)) not in round_about]
     return np.array(pairs, dtype=np.int32).reshape(-1, 2), faults
 
 

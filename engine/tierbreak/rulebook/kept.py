@@ -1,7 +1,9 @@
-"""A rulebook that was read before, kept as JSON: reading thousands of YAML files is most of a cold start.
+"""Small answers kept between runs, each under a hash of all that it was made from, so that none is ever stale.
 
-Kept under a hash of every byte it was read from and of the code that read it, so it is never stale. JSON and
-not pickle: what lies in a cache folder is data, and must not be able to run.
+What a check of 4,000 rule files finds out about one of them depends on that file and on the code that looked. Kept
+file by file, an edit costs one file. All entries of one place lie in one file: 4,000 small ones would take longer to
+open than to make anew. Entries are bytes, JSON as a rule and never pickle: what lies in a cache folder is data, and
+must not be able to run.
 """
 
 from __future__ import annotations
@@ -10,62 +12,87 @@ import hashlib
 import logging
 import sys
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
-
-from tierbreak.rulebook.rule import Rule
 
 log = logging.getLogger(__name__)
 
-#: Rulebooks kept in a folder; the ones read longest ago are removed beyond that.
+MAGIC = b"tierbreak kept 1\n"
+#: Bytes of a key, and of the hash over the whole.
+KEY = 16
+#: Files kept in a folder; the ones used longest ago are removed beyond that.
 KEPT = 8
 
 
-def key(files: Mapping[Path, bytes], folders: Sequence[Path], brands: Collection[str]) -> str:
-    """What a rulebook is kept under: the files with their places, the brands it may name, and this code."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {_code()}".encode())
-    for part in (*folders, *sorted(brands)):
-        digest.update(f"{part}\n".encode())
-    for path, data in files.items():
-        digest.update(f"{path} {len(data)}\n".encode() + data)
-    return digest.hexdigest()[:32]
+def key(*parts: bytes) -> bytes:
+    """What an entry is kept under: a hash of all that it was made from.
+
+    >>> key(b"a", b"bc") == key(b"ab", b"c")
+    False
+    """
+    digest = hashlib.blake2b(digest_size=KEY)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.digest()
 
 
-def _code() -> str:
-    """A hash of the reader itself, truer than a version number: in a checkout that does not change with the code."""
-    own = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in own)).hexdigest()
+def code(*modules: str) -> bytes:
+    """A hash of source files and of Python: truer than a version number, which a checkout does not change.
+
+    modules   names of modules that are loaded; of a package every file of its folder counts
+    """
+    paths: set[Path] = set()
+    for name in modules:
+        path = Path(sys.modules[name].__file__ or "")
+        paths |= set(path.parent.glob("*.py")) if path.name == "__init__.py" else {path}
+    return key(repr(sys.version_info[:3]).encode(), *(path.read_bytes() for path in sorted(paths)))
 
 
-def load(folder: Path, kept_as: str) -> tuple[Rule, ...] | None:
-    """The rules kept there, or None where there are none that can be read."""
-    path = folder / f"{kept_as}.json"
+def read(folder: Path, name: str) -> dict[bytes, bytes]:
+    """The entries kept in `folder` under `name`; none where there is no sound file of them."""
+    path = folder / f"{name}.kept"
     try:
-        rules = _adapter().validate_json(path.read_bytes())
+        data = path.read_bytes()
         path.touch()
     except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        log.warning("kept rulebook %s is set aside and read anew: %s", path.name, str(error).splitlines()[0])
-        return None
-    return rules
+        return {}
+    except OSError as error:
+        log.warning("%s cannot be read, its work is done anew: %s", path.name, error)
+        return {}
+    start = len(MAGIC) + KEY
+    if data[:start] != MAGIC + _digest(data[start:]):
+        log.warning("%s is set aside and made anew: its checksum does not fit", path.name)
+        return {}
+    entries, at = {}, start
+    while at < len(data):
+        size = int.from_bytes(data[at + KEY : at + KEY + 4], "little")
+        entries[data[at : at + KEY]] = data[at + KEY + 4 : at + KEY + 4 + size]
+        at += KEY + 4 + size
+    return entries
 
 
-def store(folder: Path, kept_as: str, rules: tuple[Rule, ...]) -> None:
-    """Keep rules, whole or not at all; a folder that cannot be written costs start-up time and nothing else."""
+def write(folder: Path, name: str, entries: Mapping[bytes, bytes]) -> None:
+    """Keep these entries and no others, whole or not at all; a folder that cannot be written costs only time."""
+    content = b"".join(_record(each, value) for each, value in entries.items())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(_adapter().dump_json(rules))
-        Path(file.name).replace(folder / f"{kept_as}.json")
-        newest = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in newest[KEPT:]:
-            path.unlink(missing_ok=True)
+            file.write(MAGIC + _digest(content) + content)
+        Path(file.name).replace(folder / f"{name}.kept")
+        _trim(folder.glob("*.kept"))
     except OSError as error:
-        log.warning("rulebook is not kept: %s", error)
+        log.warning("%s is not kept: %s", name, error)
 
 
-def _adapter() -> TypeAdapter[tuple[Rule, ...]]:
-    return TypeAdapter(tuple[Rule, ...])
+def _record(each: bytes, value: bytes) -> bytes:
+    return each + len(value).to_bytes(4, "little") + value
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=KEY).digest()
+
+
+def _trim(paths: Iterable[Path]) -> None:
+    newest = sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in newest[KEPT:]:
+        path.unlink(missing_ok=True)

@@ -142,8 +142,12 @@ def _parse(pattern: str) -> Any:
         raise PatternError(f"not a regex: {error.msg}", pattern[at : at + 1] or pattern, "a regex", "mend it") from None
 
 
-def _tokens(pattern: str) -> Iterator[tuple[str, bool]]:
-    """Each escape or character of a regex, with whether it stands inside a class."""
+def tokens(pattern: str) -> Iterator[tuple[str, bool]]:
+    r"""Each escape or character of a regex, with whether it stands inside a class; together they are the regex.
+
+    >>> list(tokens(r"A\.[^B]"))
+    [('A', False), ('\\.', False), ('[^', False), ('B', True), (']', True)]
+    """
     at, inside = 0, False
     while at < len(pattern):
         token = pattern[at : at + 2] if pattern[at] == "\\" else pattern[at]
@@ -164,7 +168,7 @@ def _tokens(pattern: str) -> Iterator[tuple[str, bool]]:
 def _reject_foreign(pattern: str) -> None:
     if not _FOREIGN_LOOK.search(pattern):  # a quick look first: reading token by token is most of the load time
         return
-    for token, _ in _tokens(pattern):
+    for token, _ in tokens(pattern):
         if token in FOREIGN:
             raise PatternError(
                 f"{token} is not read alike by all engines", token, "what they share", f"write {FOREIGN[token]}"
@@ -192,8 +196,7 @@ def _on_one_line(pattern: str) -> str:
         return pattern
     outside = {r"\s": " ", r"\S": r"[^ \n]", r"\W": r"[^\w\n]", r"\D": r"[^\d\n]", "[^": r"[^\n", "[^]": r"[^\n\]"}
     return "".join(
-        (" " if token == r"\s" else token) if inside else outside.get(token, token)
-        for token, inside in _tokens(pattern)
+        (" " if token == r"\s" else token) if inside else outside.get(token, token) for token, inside in tokens(pattern)
     )
 
 
@@ -207,11 +210,11 @@ def _prefilter(source: str) -> bytes:
     """The regex with every look-around taken out: an assertion only ever narrows what is found."""
     out: list[str] = []
     depth, cut_at = 0, None
-    tokens = list(_tokens(source))
-    for at, (token, inside) in enumerate(tokens):
+    each = list(tokens(source))
+    for at, (token, inside) in enumerate(each):
         if not inside and token == "(":
             depth += 1
-            ahead = "".join(t for t, _ in tokens[at : at + 4])
+            ahead = "".join(t for t, _ in each[at : at + 4])
             if cut_at is None and re.match(r"\(\?<?[=!]", ahead):
                 cut_at = depth
         if cut_at is None:
@@ -219,7 +222,7 @@ def _prefilter(source: str) -> bytes:
         if not inside and token == ")":
             if cut_at == depth:
                 cut_at = None
-                if at + 1 < len(tokens) and tokens[at + 1][0] in "*+?{":  # a quantified assertion: not worth reading
+                if at + 1 < len(each) and each[at + 1][0] in "*+?{":  # a quantified assertion: not worth reading
                     return b""
             depth -= 1
     bare = "".join(out)

@@ -41,12 +41,18 @@ Node = yaml.Node
 
 
 class FileReader:
-    """Reads one file. `faults` collects what is wrong; a part with a fault is left out and reading goes on."""
+    """Reads one file. `faults` collects what is wrong; a part with a fault is left out and reading goes on.
+
+    brand   of the file, once it is read; empty where it has none
+    lost    ids of the rules that were left out
+    """
 
     def __init__(self, path: Path, data: bytes, fragments: Mapping[str, str], fold: Callable[[str], str]) -> None:
         self.path, self.data, self.fragments, self.fold = path, data, fragments, fold
         self.name = str(path)
         self.faults: list[Fault] = []
+        self.brand = ""
+        self.lost: set[str] = set()
 
     # The file
 
@@ -85,6 +91,7 @@ class FileReader:
             return []
         top = self._mapping(root, FILE_KEYS, "a rule file")
         brand = self._required_text(root, top, "brand", "a registry id")
+        self.brand = brand or ""
         owner = self._required_text(root, top, "owner", "the team that answers for these rules")
         if "rules" not in top and "deny" not in top:
             self._fault("R003", root, "file has no rules", "", "`rules:` or `deny:`", "write a rule or delete the file")
@@ -94,8 +101,8 @@ class FileReader:
         out = []
         for key, deny in (("rules", False), ("deny", True)):
             for node in self._list(top.get(key), f"a list of {key}"):
-                rule = self._rule(node, brand or "", owner or "", deny)
-                if rule is not None:
+                rule = self._rule(node, self.brand, owner or "", deny)
+                if rule is not None and self.brand:
                     out.append(rule)
         return out
 
@@ -135,6 +142,7 @@ class FileReader:
             for key, expect in (("examples", brand), ("counterexamples", None), ("todo", brand))
         )
         if len(self.faults) > before or rule_id is None:
+            self.lost |= {rule_id} if rule_id else set()
             return None
         content = (
             brand, status, deny, when, valid, outranks,
@@ -338,3 +346,33 @@ class FileReader:
 
 def _shown(node: Node) -> str:
     return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+
+def comments(text: str) -> list[tuple[int, int, str]]:
+    """Every comment of a YAML text: its 1-based line and column, and it from `#` to the end of the line.
+
+    >>> comments("a: '# text' # said\\n# and more")
+    [(1, 13, '# said'), (2, 1, '# and more')]
+    """
+    texts = []
+    try:
+        for token in yaml.scan(text, Loader=Loader):
+            if isinstance(token, yaml.ScalarToken):
+                texts.append((token.start_mark.index, token.end_mark.index))
+    except yaml.YAMLError:  # its fault is noted where the file is composed; comments up to there are sure
+        pass
+    out = []
+    at = position = 0
+    while match := _COMMENT.search(text, position):
+        start, position = match.span()
+        while at < len(texts) and texts[at][1] <= start:
+            at += 1
+        if at < len(texts) and texts[at][0] <= start:
+            position = texts[at][1]
+        else:
+            line = text.count("\n", 0, start) + 1
+            out.append((line, start - text.rfind("\n", 0, start), match.group().rstrip("\r")))
+    return out
+
+
+_COMMENT = re.compile(r"(?:(?<=\s)|^)#[^\n]*", re.MULTILINE)

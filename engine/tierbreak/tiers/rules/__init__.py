@@ -6,7 +6,6 @@ guard has quarantined, confirms look-around, finds spans, and re-reads a sample 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,11 @@ from tierbreak.errors import Fault, RulebookError
 from tierbreak.rulebook import RUNS, Pattern, Rulebook
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tables import MATCHES
-from tierbreak.tiers.rules import database, guard
+from tierbreak.tiers.rules import database
 from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
+from tierbreak.tiers.rules.guard import among
+from tierbreak.tiers.rules.layers import Layers, LosesMatches
+from tierbreak.tiers.rules.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class RulesTier:
         self.lost = 0
         self._collect(book)
         trials = self._trials(folded_examples)
-        self._fast, bad = self._build(book, trials, database.Shelf(shelf))
+        self._fast, bad = self._build(book, trials, Shelf(shelf))
         self.quarantined = self._quarantine(book, bad)
         self._confirm = {
             number: ExactPattern(expression)
@@ -84,40 +86,29 @@ class RulesTier:
                 trials.setdefault(number, []).extend(text.encode() for text in examples)
         return trials
 
-    def _build(self, book: Rulebook, trials: dict[int, list[bytes]], shelf: database.Shelf) -> tuple[Any, set[int]]:
+    def _build(self, book: Rulebook, trials: dict[int, list[bytes]], shelf: Shelf) -> tuple[Any, set[int]]:
         """The scanner that serves, and the numbers of the expressions that it gets wrong."""
-        expressions = self._expressions
-        if not database.available():
-            self.notices.append("hyperscan is not installed here: RE2 serves every rule")
-            return ExactScanner(expressions), set()
-        key = database.key([*expressions, *self._excluding])
-        kept = shelf.load(key, expressions)
-        if kept is not None:
-            fast, notes = kept
-            if notes["trials"] == _digest(trials):
-                return fast, set(notes["wrong"])
-        if guard.loses_known_shapes(database.probe):
+        refused = {
+            pattern.expression.source: f"RE2 refuses it: {words}"
+            for pattern in self._unless_patterns
+            if (words := pattern.refused())
+        }
+        fast: Layers | ExactScanner | None = None
+        bad: set[int] = set()
+        try:
+            if database.available():
+                fast = Layers.build(self._expressions, trials, shelf)
+                bad = fast.wrong
+            else:
+                self.notices.append("hyperscan is not installed here: RE2 serves every rule")
+        except LosesMatches:
             self.notices.append(f"{database.engine()} loses matches: RE2 serves every rule; install hyperscan 0.7.21")
             log.error(self.notices[-1])
-            return ExactScanner(expressions), set()
-        if kept is None:
-            fast = self._compile(book)
-        bad = guard.wrong(fast.scan, expressions, trials)
-        shelf.store(key, fast, {"trials": _digest(trials), "wrong": sorted(bad)})
-        return fast, set(bad)
-
-    def _compile(self, book: Rulebook) -> database.Database:
-        """The database. The expressions of `unless` are compiled as well, so that one no engine takes is named."""
-        refused: dict[bytes, str] = {}
-        built: list[database.Database] = []
-        for expressions in [self._excluding, self._expressions] if self._excluding else [self._expressions]:
-            try:
-                built.append(database.Database.compile(expressions))
-            except database.CannotCompile as error:
-                refused |= {expressions[number].source: words for number, words in error.numbers.items()}
+        except database.CannotCompile as error:
+            refused |= {self._expressions[at].source: f"Hyperscan refuses it: {it}" for at, it in error.numbers.items()}
         if refused:
             raise RulebookError(f"{len(refused)} patterns do not compile", _refusals(book, refused))
-        return built[-1]
+        return fast or ExactScanner(self._expressions), bad
 
     def _quarantine(self, book: Rulebook, bad: set[int]) -> tuple[str, ...]:
         """Patterns the fast engine gets wrong are read by the exact one; their rules are named, loudly."""
@@ -179,7 +170,7 @@ class RulesTier:
         step = max(1, SAMPLE // groups)
         at, number = ExactScanner(self._expressions[first : first + GROUP]).scan(encoded[::step])
         due = (at * step) << 32 | (number + first)
-        lost = due[~_among(due, where << 32 | what)]
+        lost = due[~among(due, where << 32 | what)]
         self.lost += len(lost)
         for pair in lost.tolist():
             source = self._expressions[pair & 0xFFFFFFFF].source
@@ -214,9 +205,7 @@ def _refusals(book: Rulebook, refused: Mapping[bytes, str]) -> list[Fault]:
             first.setdefault(pattern.expression.source, pattern)
     fix = "write what it needs without large counted repeats, or split it"
     return [
-        first[source].place.fault(
-            "R020", f"Hyperscan refuses it: {words}", first[source].text, "a pattern that compiles", fix
-        )
+        first[source].place.fault("R020", words, first[source].text, "a pattern that compiles", fix)
         for source, words in refused.items()
     ]
 
@@ -247,26 +236,9 @@ class Runs:
         return np.repeat(beside, count), pairs[:, 0], pairs[:, 1]
 
 
-def _among(wanted: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Which of `wanted` stand among `pairs`: np.isin, which hashes integers at many times the cost of a search.
-
-    >>> _among(np.array([5, 9, 1]), np.array([4, 1, 5])).tolist()
-    [True, False, True]
-    """
-    ordered = np.sort(pairs)
-    return np.searchsorted(ordered, wanted, side="right") > np.searchsorted(ordered, wanted, side="left")
-
-
 def _one_a_rule(text: np.ndarray, rule: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same rows ordered by text and rule, each pair once with its lowest number."""
     order = np.lexsort((number, rule, text))
     text, rule, number = text[order], rule[order], number[order]
     first = np.r_[True, (text[1:] != text[:-1]) | (rule[1:] != rule[:-1])][: len(text)]
     return text[first], rule[first], number[first]
-
-
-def _digest(trials: dict[int, list[bytes]]) -> str:
-    digest = hashlib.sha256()
-    for number, texts in sorted(trials.items()):
-        digest.update(b"%d " % number + b"\n".join(texts) + b"\0")
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Expressions in Hyperscan: compile, keep on disk, scan. Sole importer of hyperscan.
+"""Expressions in Hyperscan: compile and scan. Sole importer of hyperscan.
 
 Two databases. Most expressions can never match a newline, so their texts are joined with newlines and
 scanned in one call (measured: 1.0 M texts/s a core at 4,000 patterns, a call a text 0.4-0.6 M). The few
@@ -9,13 +9,10 @@ start-of-match refuses many patterns: spans come from the exact engine, for cont
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
-import os
 import platform
-import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +26,8 @@ try:
 except ImportError:  # no wheel for this platform: RE2 serves
     hyperscan = None
 
-log = logging.getLogger(__name__)
-
-MAGIC = b"tierbreak hyperscan database 1\n"
 #: Texts joined for one scan: enough to forget the call. With 16384, patterns with `.*` made the whole a third slower.
 JOINED = 256
-#: Compiled databases kept in a cache folder; the least recently used beyond that are removed.
-KEPT = 8
 
 
 class CannotCompile(Exception):
@@ -50,6 +42,7 @@ def available() -> bool:
     return hyperscan is not None
 
 
+@cache  # asking twice leaks a reference, and a database is compiled for the answer
 def engine() -> str:
     """The engine's version, the wheel's, and the machine's: what a compiled database and a check of it hold for."""
     if hyperscan is None:
@@ -77,18 +70,22 @@ def _machine() -> str:
 class Database:
     """Compiled expressions. `scan` may be called from several threads; a database is never recompiled."""
 
-    def __init__(self, joined: Any, apart: Any, numbers: tuple[np.ndarray, np.ndarray]) -> None:
-        self._joined, self._apart = joined, apart
-        self._joined_numbers, self._apart_numbers = numbers
+    def __init__(self, joined: Any, apart: Any, joins: np.ndarray) -> None:
+        """`joins`: bool [n], for each expression whether the joined database holds it, or the other one."""
+        self._joined, self._apart, self.joins = joined, apart, joins
+        self._joined_numbers, self._apart_numbers = np.flatnonzero(joins), np.flatnonzero(~joins)
         self._local = threading.local()
 
     @classmethod
     def compile(cls, expressions: Sequence[Expression]) -> Database:
         """Raises CannotCompile that names every expression that Hyperscan refuses, never only the first."""
-        joined, apart = _split(expressions)
+        joins = np.array([e.one_line if not e.host_only else bool(e.prefilter) for e in expressions], dtype=bool)
+        joined, apart = np.flatnonzero(joins), np.flatnonzero(~joins)
         parts = []
         for numbers, one_text in ((joined, False), (apart, True)):
-            parts.append(_compile([expressions[n] for n in numbers], one_text=one_text) if len(numbers) else None)
+            parts.append(
+                _compile([expressions[n] for n in numbers.tolist()], one_text=one_text) if len(numbers) else None
+            )
         refused = {
             int(numbers[at]): words
             for numbers, part in zip((joined, apart), parts, strict=True)
@@ -97,7 +94,7 @@ class Database:
         }
         if refused:
             raise CannotCompile(refused)
-        return cls(parts[0], parts[1], (joined, apart))
+        return cls(parts[0], parts[1], joins)
 
     def dump(self) -> bytes:
         """Both databases, length first."""
@@ -105,20 +102,27 @@ class Database:
         return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
 
     @classmethod
-    def undump(cls, data: bytes, expressions: Sequence[Expression]) -> Database:
+    def undump(cls, data: bytes, joins: np.ndarray) -> Database:
+        """What `dump` gave; raises ValueError where Hyperscan does not take it."""
         parts, at = [], 0
         for _ in range(2):
             size = int.from_bytes(data[at : at + 8], "little")
             part = data[at + 8 : at + 8 + size]
-            parts.append(hyperscan.loadb(part, hyperscan.HS_MODE_BLOCK) if size else None)
+            try:
+                parts.append(hyperscan.loadb(part, hyperscan.HS_MODE_BLOCK) if size else None)
+            except hyperscan.error as error:
+                raise ValueError(str(error)) from None
             at += 8 + size
-        return cls(parts[0], parts[1], _split(expressions))
+        return cls(parts[0], parts[1], joins)
 
-    def scan(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
-        """int64 [m] positions of texts, int64 [m] numbers of the expressions found there, each pair once."""
+    def scan(self, texts: Sequence[bytes], at_once: int = JOINED) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [m] positions of texts, int64 [m] numbers of the expressions found there, each pair once.
+
+        at_once   how many texts are joined for one call of the engine
+        """
         where, what = [], []
         if self._joined is not None:
-            at, ids = self._scan_joined(texts)
+            at, ids = self._scan_joined(texts, at_once)
             where.append(at)
             what.append(self._joined_numbers[ids])
         if self._apart is not None:
@@ -127,7 +131,7 @@ class Database:
             what.append(self._apart_numbers[ids])
         return _once(where, what)
 
-    def _scan_joined(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    def _scan_joined(self, texts: Sequence[bytes], at_once: int) -> tuple[np.ndarray, np.ndarray]:
         ids: list[int] = []
         ends: list[int] = []
         add_id, add_end = ids.append, ends.append
@@ -137,11 +141,11 @@ class Database:
             add_end(end)
 
         scan, scratch = self._joined.scan, self._scratch("joined")
-        starts = range(0, len(texts), JOINED)
+        starts = range(0, len(texts), at_once)
         found = np.empty(len(starts), dtype=np.int64)
         for part, start in enumerate(starts):
             before = len(ids)
-            scan(b"\n".join(texts[start : start + JOINED]), match_event_handler=on_match, scratch=scratch)
+            scan(b"\n".join(texts[start : start + at_once]), match_event_handler=on_match, scratch=scratch)
             found[part] = len(ids) - before
         # A match ends at or before the newline that closes its text: text i ends at stops[i].
         stops = np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1) - 1
@@ -172,11 +176,6 @@ class Database:
             scratch = hyperscan.Scratch(self._joined if which == "joined" else self._apart)
             setattr(self._local, which, scratch)
         return scratch
-
-
-def _split(expressions: Sequence[Expression]) -> tuple[np.ndarray, np.ndarray]:
-    joins = np.array([e.one_line if not e.host_only else bool(e.prefilter) for e in expressions], dtype=bool)
-    return np.flatnonzero(joins), np.flatnonzero(~joins)
 
 
 def _once(where: list[np.ndarray], what: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -229,64 +228,3 @@ def _found(database: Any, text: bytes) -> set[int]:
     found: set[int] = set()
     database.scan(text, match_event_handler=lambda number, *_: found.add(number))
     return found
-
-
-class Shelf:
-    """Compiled databases on disk, each under a header of our own that says what it holds for."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-
-    def load(self, key: str, expressions: Sequence[Expression]) -> tuple[Database, dict[str, Any]] | None:
-        """The database kept under `key` with what was noted about it, or None where there is no sound one."""
-        if self.folder is None:
-            return None
-        path = self.folder / f"{key}.hsdb"
-        try:
-            data = path.read_bytes()
-            if not data.startswith(MAGIC):
-                raise ValueError("not a database of this package")
-            header, _, payload = data[len(MAGIC) :].partition(b"\n")
-            notes = json.loads(header)
-            if notes["engine"] != engine() or notes["key"] != key:
-                raise ValueError(f"made by {notes['engine']}")
-            if hashlib.sha256(payload).hexdigest() != notes["sha256"]:
-                raise ValueError("checksum does not fit")
-            database = Database.undump(payload, expressions)
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, hyperscan.error) as error:
-            log.warning("compiled database %s is set aside and made anew: %s", path.name, error)
-            return None
-        return database, notes
-
-    def store(self, key: str, database: Database, notes: dict[str, Any]) -> None:
-        """Written whole or not at all; a folder that cannot be written costs start-up time and nothing else."""
-        if self.folder is None:
-            return
-        payload = database.dump()
-        header = {**notes, "engine": engine(), "key": key, "sha256": hashlib.sha256(payload).hexdigest()}
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-                file.write(MAGIC + json.dumps(header).encode() + b"\n" + payload)
-            Path(file.name).replace(self.folder / f"{key}.hsdb")
-            self._trim()
-        except OSError as error:
-            log.warning("compiled database is not kept: %s", error)
-
-    def _trim(self) -> None:
-        assert self.folder is not None
-        newest = sorted(self.folder.glob("*.hsdb"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in newest[KEPT:]:
-            path.unlink(missing_ok=True)
-
-
-def key(expressions: Iterable[Expression]) -> str:
-    """What a compiled database is kept under: the expressions in order, and the engine."""
-    digest = hashlib.sha256(engine().encode())
-    for expression in expressions:
-        digest.update(b"%d%d " % (expression.host_only, expression.one_line))
-        digest.update(expression.source + b"\0" + expression.prefilter + b"\n")
-    return digest.hexdigest()[:32]

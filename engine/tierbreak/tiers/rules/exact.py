@@ -41,6 +41,14 @@ class ExactPattern:
             return re.compile(self.expression.source, re.IGNORECASE)
         return re2.compile(self.expression.source, _options())
 
+    def refused(self) -> str:
+        """Why the exact engine does not take the expression; empty where it does."""
+        try:
+            self._compiled  # noqa: B018  # made here and not in mid-batch
+        except (re.error, re2.error) as error:
+            return str(error) or "no reason given"
+        return ""
+
     def matches(self, text: bytes) -> bool:
         return self._compiled.search(text) is not None
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from tierbreak.rulebook.patterns import Expression
-from tierbreak.tiers.rules.exact import ExactPattern
+from tierbreak.tiers.rules.database import JOINED
+from tierbreak.tiers.rules.exact import ExactScanner
 
-#: texts -> (positions of texts, numbers of expressions found there)
-Scan = Callable[[Sequence[bytes]], tuple[np.ndarray, np.ndarray]]
+#: texts, how many to join for a call -> (positions of texts, numbers of expressions found there)
+Scan = Callable[[Sequence[bytes], int], tuple[np.ndarray, np.ndarray]]
 
 #: The shapes that lossy engines lose: parts with `.*` between them, the gap anywhere in 0..69 bytes, and
 #: two short parts with the second one near the end of the text. Shapes after vectorscan#382 and
@@ -35,6 +37,9 @@ SHAPE_TEXTS = [f"{head} {'X' * gap} * {tail}".encode() for head, tail in _GAPS f
 
 #: Bytes put in front of, behind and inside an example: around the widths at which vector code changes its way.
 PADDINGS = (1, 2, 3, 7, 13, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 70)
+#: Expressions that are tried together: what a group takes is the memory that all of them take.
+GROUP = 512
+_NUMBER = (1 << 32) - 1
 _WRAPPERS = (b"CHECKCARD 0612 %s 24224430000000000000000", b"POS DEBIT - VISA CHECK CARD 0000 - %s 555-010-0100 CA")
 
 
@@ -69,37 +74,79 @@ def moved(example: bytes) -> Iterator[bytes]:
         yield wrapper.replace(b"%s", example)
 
 
-def wrong(scan: Scan, expressions: Sequence[Expression], trials: Mapping[int, Sequence[bytes]]) -> dict[int, bytes]:
+class Expected(NamedTuple):
+    """What the exact engine says of one expression.
+
+    examples   what it is tried on as it is
+    moves      those of them that it finds, which are moved about
+    found      bool [n]: whether it finds each of `texts`
+    """
+
+    examples: Sequence[bytes]
+    moves: Sequence[bytes]
+    found: np.ndarray
+
+    def texts(self) -> list[bytes]:
+        """What it was asked, each text once; made again and not kept: there are fifty times as many as examples."""
+        return list(dict.fromkeys((*self.examples, *(text for example in self.moves for text in moved(example)))))
+
+
+def expected(expression: Expression, examples: Sequence[bytes]) -> Expected:
+    """Ask the exact engine; it needs no database, and so it can be asked while one is compiled.
+
+    An example of a rule that this pattern of it does not find is tried as it is, and not moved about: what a lossy
+    engine loses is a match.
+    """
+    exact = ExactScanner([expression])
+    moves = [examples[at] for at in exact.scan(examples)[0].tolist()]
+    answer = Expected(examples, moves, np.zeros(0, dtype=bool))
+    texts = answer.texts()
+    found = np.zeros(len(texts), dtype=bool)
+    found[exact.scan(texts)[0]] = True
+    return answer._replace(found=found)
+
+
+def wrong(scan: Scan, expressions: Mapping[int, Expression], exact: Mapping[int, Expected]) -> dict[int, bytes]:
     """The expressions on which `scan` and the exact engine differ, each with the first text that shows it.
 
-    expressions   what was compiled, in order
-    trials        number of an expression -> the examples to move about for it
+    scan         of the database that serves: (texts, how many to join for a call)
+    expressions  by number
+    exact        what is expected of those that are to be tried, by number
 
     Texts are tried joined and alone, because a lossy engine loses other matches in one than in the other. A
     host-only expression is confirmed by `re` afterwards: for it only a lost match is wrong. Each text is tried on its
     own rule's expressions only: trying 100,000 texts on 4,000 expressions exactly takes minutes on books
     full of `.*`.
     """
-    texts: dict[bytes, int] = {}
-    asked: list[tuple[int, int]] = []
-    for number, examples in trials.items():
-        for example in examples:
-            asked += [(texts.setdefault(text, len(texts)), number) for text in moved(example)]
-    listed = list(texts)
-    joined = _pairs(scan(listed))
-    alone = {(at, number) for at, text in enumerate(listed) for _, number in _pairs(scan([text]))}
-    exact = {number: ExactPattern(expressions[number]) for number in trials}
     out: dict[int, bytes] = {}
-    for position, number in asked:
-        if number in out:
-            continue
-        due = exact[number].matches(listed[position])
-        for served in (joined, alone):
-            found = (position, number) in served
-            if due != found and not (found and expressions[number].host_only):
-                out[number] = listed[position]
+    numbers = list(exact)
+    confirmed = np.array([number for number in numbers if expressions[number].host_only], dtype=np.int64)
+    for first in range(0, len(numbers), GROUP):
+        out |= _wrong(scan, {number: exact[number] for number in numbers[first : first + GROUP]}, confirmed)
     return out
 
 
-def _pairs(found: tuple[np.ndarray, np.ndarray]) -> set[tuple[int, int]]:
-    return set(zip(found[0].tolist(), found[1].tolist(), strict=True))
+def _wrong(scan: Scan, exact: Mapping[int, Expected], confirmed: np.ndarray) -> dict[int, bytes]:
+    texts: dict[bytes, int] = {}
+    asked = [texts.setdefault(text, len(texts)) << 32 | number for number, one in exact.items() for text in one.texts()]
+    listed = list(texts)
+    wanted = np.array(asked, dtype=np.int64)
+    due = np.concatenate([one.found for one in exact.values()])
+    may_find_more = np.isin(wanted & _NUMBER, confirmed)
+    differ = np.zeros(len(wanted), dtype=bool)
+    for at_once in (JOINED, 1):
+        where, what = scan(listed, at_once)
+        found = among(wanted, where << 32 | what)
+        differ |= np.where(may_find_more, due & ~found, due != found)
+    shown = wanted[differ][::-1].tolist()
+    return {pair & _NUMBER: listed[pair >> 32] for pair in shown}
+
+
+def among(wanted: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Which of `wanted` stand among `pairs`: np.isin, which hashes integers at many times the cost of a search.
+
+    >>> among(np.array([5, 9, 1]), np.array([4, 1, 5])).tolist()
+    [True, False, True]
+    """
+    ordered = np.sort(pairs)
+    return np.searchsorted(ordered, wanted, side="right") > np.searchsorted(ordered, wanted, side="left")

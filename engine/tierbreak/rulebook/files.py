@@ -1,0 +1,150 @@
+"""The rule files below some folders: listed, read, and each read again only where it has changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
+
+from tierbreak import normalise
+from tierbreak.errors import Fault, RulebookError
+from tierbreak.rulebook import kept
+from tierbreak.rulebook.reader import FileReader
+from tierbreak.rulebook.rule import Rule
+
+COMMON = "common.yaml"
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """What one rule file holds, whatever other files hold.
+
+    rules    those that are sound
+    faults   all that is wrong within the file
+    brand    of the file; empty where it has none that can be read
+    lost     ids of rules that were left out for a fault
+    """
+
+    rules: tuple[Rule, ...]
+    faults: tuple[Fault, ...]
+    brand: str
+    lost: tuple[str, ...]
+
+
+def walk(folder: Path) -> list[str]:
+    """The paths of every rule file below a folder, in order; none where there is no such folder."""
+    found: list[tuple[str, str]] = []
+    for where, folders, names in os.walk(folder):
+        # What begins with a dot is an editor's lock, half a download, or another tool's settings.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += ((where, name) for name in names if name.endswith((".yaml", ".yml")) and not name.startswith("."))
+    return [f"{where}{os.sep}{name}" for where, name in sorted(found)]
+
+
+def listed(folder: Path) -> list[Path]:
+    """Every rule file below a folder, in order. Raises RulebookError where there is no such folder."""
+    if not folder.is_dir():
+        raise RulebookError(f"{folder}: no such folder; give a folder that holds YAML rule files")
+    return [Path(path) for path in walk(folder)]
+
+
+def contents(paths: Iterable[Path]) -> tuple[dict[Path, bytes], list[Fault]]:
+    """The bytes of each file, and a fault for each that cannot be read; one that has gone meanwhile is not missed."""
+    data, faults = {}, []
+    for path in paths:
+        try:
+            data[path] = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            says = error.strerror or str(error)
+            fix = "give leave to read it, or take it away"
+            faults.append(Fault("R001", path, 0, 0, "file cannot be read", says, "a file that may be read", fix))
+    return data, faults
+
+
+def kept_name(folders: Sequence[Path]) -> str:
+    """What is kept of these folders is kept under one name, however often they change."""
+    return kept.key(*(os.fsencode(folder.absolute()) for folder in folders)).hex()
+
+
+def read(files: Mapping[Path, bytes], fragments: Mapping[str, str], keep: Path | None, name: str) -> list[ReadFile]:
+    """Each file read, in the order given.
+
+    fragments   those of common.yaml
+    keep, name  where what was read before is kept; None keeps nothing
+    """
+    if keep is None:
+        return [_read(path, data, fragments) for path, data in files.items()]
+    code, common = _code(), repr(sorted(fragments.items())).encode()
+    keys = [kept.key(code, os.fsencode(path), data, common if b"{{" in data else b"") for path, data in files.items()]
+    before = kept.read(keep, name)
+    out = []
+    entries = {}
+    for key, (path, data) in zip(keys, files.items(), strict=True):
+        entry = before.get(key)
+        file = _known(entry)
+        if file is None:
+            file = _read(path, data, fragments)
+            entry = _entry(file)
+        if entry is not None:
+            entries[key] = entry
+        out.append(file)
+    if entries != before:
+        kept.write(keep, name, entries)
+    return out
+
+
+def _read(path: Path, data: bytes, fragments: Mapping[str, str]) -> ReadFile:
+    reader = FileReader(path, data, fragments, fold)
+    rules = reader.rules()
+    return ReadFile(tuple(rules), tuple(reader.faults), reader.brand, tuple(sorted(reader.lost)))
+
+
+def read_fragments(files: Mapping[Path, bytes]) -> tuple[dict[str, str], list[Fault]]:
+    """The fragments of every common.yaml, a later one's over an earlier one's, and what is wrong with the files."""
+    fragments: dict[str, str] = {}
+    faults: list[Fault] = []
+    for path, data in files.items():
+        if path.name == COMMON:
+            reader = FileReader(path, data, {}, fold)
+            fragments |= reader.read_fragments()
+            faults += reader.faults
+    return fragments, faults
+
+
+def fold(text: str) -> str:
+    """Rules are folded as descriptors are, so that `words: Café Rouge` finds CAFE ROUGE."""
+    if text.isascii():
+        return " ".join(text.upper().split())
+    return str(normalise.normalise(pl.Series([text]))["folded"][0])
+
+
+def _known(entry: bytes | None) -> ReadFile | None:
+    try:
+        return _adapter().validate_json(entry) if entry else None
+    except ValidationError:  # the entries are whole, so another version of pydantic wrote it
+        return None
+
+
+def _entry(file: ReadFile) -> bytes | None:
+    try:
+        return _adapter().dump_json(file)
+    except ValueError:  # a name on disk that is no Unicode
+        return None
+
+
+@cache
+def _adapter() -> TypeAdapter[ReadFile]:
+    return TypeAdapter(ReadFile)
+
+
+@cache
+def _code() -> bytes:
+    """What an entry owes to other things than the file: the reader, and how it folds."""
+    return kept.key(kept.code("tierbreak.rulebook", "tierbreak.errors"), normalise.fingerprint().encode())
