@@ -9,41 +9,27 @@ from pathlib import Path
 from tierbreak.evaluation import plots, tabulate
 from tierbreak.evaluation.figures import Evaluation, Level, Share
 from tierbreak.evaluation.tabulate import ROLES, Cell, Table, percent
+from tierbreak.page import more, shell, text
 
 _STYLE = Path(__file__).with_name("page.css")
 
 
 def page(evaluation: Evaluation) -> str:
     """The whole page. Every text from outside is escaped, and what does not print in it is shown as an escape."""
-    sections = [*_sections(evaluation)]
-    links = "".join(f'<li><a href="#{id}">{escape(title)}</a></li>' for id, title, _ in sections)
-    body = "".join(f'<section id="{id}"><h2>{escape(title)}</h2>{inside}</section>' for id, title, inside in sections)
-    side = _text(evaluation.model.side)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>How right is {side}?</title>"
-        f'<link rel="icon" href="data:,"><style>{_STYLE.read_text(encoding="utf-8")}</style></head>\n<body>'
-        f"<header><h1>How right is {side}?</h1>{_opening(evaluation)}"
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n<main>{body}</main>\n'
-        f"<footer>{_provenance(evaluation)}</footer></body></html>\n"
+    return shell(
+        f"How right is {evaluation.model.side}?",
+        opening=_opening(evaluation),
+        sections=_sections(evaluation),
+        footer=_provenance(evaluation),
+        style=_STYLE,
     )
 
 
-def _text(text: str) -> str:
-    """
-    >>> _text("A&B\\x1b<i>")
-    'A&amp;B\\\\x1b&lt;i&gt;'
-    """
-    shown = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
-    return escape("".join(shown))
-
-
 def _opening(evaluation: Evaluation) -> str:
-    out = f"<p>{_text(tabulate.opening(evaluation.gold))}.</p>"
+    out = f"<p>{text(tabulate.opening(evaluation.gold))}.</p>"
     if evaluation.baseline:
-        out += f"<p>Compared with <code>{_text(evaluation.baseline.side)}</code>.</p>"
-    out += "".join(f"<p><b>Note:</b> {_text(notice)}.</p>" for notice in evaluation.gold.notices)
+        out += f"<p>Compared with <code>{text(evaluation.baseline.side)}</code>.</p>"
+    out += "".join(f"<p><b>Note:</b> {text(notice)}.</p>" for notice in evaluation.gold.notices)
     levels = [side.exact for side in tabulate.sides(evaluation)]
     tiles = [
         _tile("Top-1 on branded rows", [each.top_1 for each in levels]),
@@ -67,7 +53,7 @@ def _sections(evaluation: Evaluation) -> Iterator[tuple[str, str, str]]:
     said = ""
     if comparison:
         pairs = (("Exact", comparison.exact), ("Family", comparison.family))
-        said = "".join(f"<p>{_text(tabulate.verdict(*pair))}.</p>" for pair in pairs)
+        said = "".join(f"<p>{text(tabulate.verdict(*pair))}.</p>" for pair in pairs)
     both = "".join(f"<h3>{escape(each.title)}</h3>{_table(each)}"
                    for each in (tabulate.main(evaluation, level) for level in ("exact", "family")))  # fmt: skip
     yield "figures", "Figures", said + both
@@ -90,7 +76,7 @@ def _levels(evaluation: Evaluation) -> dict[str, Level]:
 def _key(evaluation: Evaluation) -> str:
     names = zip(ROLES, tabulate.sides(evaluation), strict=False)
     return (
-        '<p class="key">' + "".join(f'<span class="{role}">{_text(side.side)}</span>' for role, side in names) + "</p>"
+        '<p class="key">' + "".join(f'<span class="{role}">{text(side.side)}</span>' for role, side in names) + "</p>"
     )
 
 
@@ -108,7 +94,7 @@ def _confidence(evaluation: Evaluation) -> str:
                            "On the dashed line a side is as right as it is sure.")
         + _figure(curve, "Wrong answers as the threshold sinks. A ring stands where a side is deployed.")
         + "</div>"
-        + _more("The figures of both plots, and precision by confidence",
+        + more("The figures of both plots, and precision by confidence",
                 _table(tabulate.bands(evaluation)) + "".join(_table(each) for each in _plotted(levels)))
     )  # fmt: skip
 
@@ -145,16 +131,12 @@ def _groups(evaluation: Evaluation, what: str) -> str:
             len(parts) - 1, f"Rows without a brand that are answered all the same, by {what}. Less is better."
         )
     figures = "".join(_figure(svg, caption) for svg, caption in zip(parts, captions, strict=False))
-    table = _more(f"All figures by {what}", _table(tabulate.groups(what, made, other)))
+    table = more(f"All figures by {what}", _table(tabulate.groups(what, made, other)))
     return f'{_key(evaluation)}<div class="plots">{figures}</div>{table}'
 
 
 def _figure(svg: str, caption: str) -> str:
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _more(title: str, inside: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{inside}</details>"
 
 
 def _table(table: Table, *, stack: bool = False) -> str:
@@ -171,8 +153,8 @@ def _table(table: Table, *, stack: bool = False) -> str:
         for at, (cell, kind, name) in enumerate(zip(row, kinds, table.columns, strict=True)):
             tag, scope = ("th", ' scope="row"') if at == 0 else ("td", "")
             of = f' data-of="{escape(name)}"' if stack else ""
-            small = "".join(f" <small>{_text(text)}</small>" for text in (cell.small, cell.count) if text)
-            cells.append(f"<{tag}{scope}{kind}{of}><span>{_text(cell.main)}{small}</span></{tag}>")
+            small = "".join(f" <small>{text(each)}</small>" for each in (cell.small, cell.count) if each)
+            cells.append(f"<{tag}{scope}{kind}{of}><span>{text(cell.main)}{small}</span></{tag}>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     name = escape(table.title or table.note)
     caption = f"<caption>{escape(table.note)}</caption>" if table.note else ""
@@ -184,10 +166,10 @@ def _table(table: Table, *, stack: bool = False) -> str:
 
 
 def _provenance(evaluation: Evaluation) -> str:
-    lines = [f"Gold set <code>{_text(evaluation.gold.name)}</code> {_text(evaluation.gold.fingerprint[:16])}"]
+    lines = [f"Gold set <code>{text(evaluation.gold.name)}</code> {text(evaluation.gold.fingerprint[:16])}"]
     for side, role in zip(tabulate.sides(evaluation), ROLES, strict=False):
         threshold = f", threshold {side.threshold:.6f}" if side.threshold is not None else ""
-        lines.append(f"{role} <code>{_text(side.side)}</code> ({side.kind}{threshold}) {_text(side.fingerprint[:16])}")
-    lines.append(f"Registry {_text(evaluation.registry[:16])}")
+        lines.append(f"{role} <code>{text(side.side)}</code> ({side.kind}{threshold}) {text(side.fingerprint[:16])}")
+    lines.append(f"Registry {text(evaluation.registry[:16])}")
     lines.append(f"Intervals: {evaluation.draws:,} bootstrap draws over distinct keys, seed {evaluation.seed}")
     return f'<p class="soft">{"<br>".join(lines)}</p>'

@@ -26,6 +26,7 @@ class Replayed:
     """What tier `rules` makes of a part of the traffic. Cases are the positions of all arrays but `rows`.
 
     rows       the part of `Traffic.rows`
+    spans      SPANS of the doubtful matches
     settled    decisions; tier 0 where rules settled, else -1
     n, money   float64 [cases], what the rows of each case count for
     row        int64 [cases], the first row of each case: where a string to show is found
@@ -35,6 +36,7 @@ class Replayed:
     texts: Texts
     cases: Cases
     standing: Standing
+    spans: pl.DataFrame
     settled: Decisions
     n: np.ndarray
     money: np.ndarray
@@ -51,19 +53,20 @@ def replays(parts: Parts, traffic: Traffic, settings: Settings, *, chunk: int = 
         yield replayed(parts, traffic.rows[start : start + chunk], settings)
 
 
-def replayed(parts: Parts, rows: pl.DataFrame, settings: Settings) -> Replayed:
-    """The same on some rows of TRAFFIC."""
+def replayed(parts: Parts, rows: pl.DataFrame, settings: Settings, texts: Texts | None = None) -> Replayed:
+    """The same on some rows of TRAFFIC; `texts` are theirs where another rulebook has seen them."""
     batch = read(rows.drop("n", "money", "last"))
-    texts = Texts.of(batch["descriptor"], settings.off)
+    texts = texts or Texts.of(batch["descriptor"], settings.off)
     cases = steps.cases(parts, batch, texts, steps.match(parts, texts), settings)
     standing = stand(cases.matches, len(cases.text), parts.precedence)
-    settled = settle(standing, steps.spans(parts, texts, cases, standing), parts.precedence)
+    spans = steps.spans(parts, texts, cases, standing)
+    settled = settle(standing, spans, parts.precedence)
     n, money = (
         np.bincount(cases.of_row, weights=rows[name].to_numpy(), minlength=len(cases.text)) for name in ("n", "money")
     )
     first = np.empty(len(cases.text), dtype=np.int64)
     first[cases.of_row[::-1]] = np.arange(len(cases.of_row))[::-1]
-    return Replayed(rows, texts, cases, standing, settled, n, money, first)
+    return Replayed(rows, texts, cases, standing, spans, settled, n, money, first)
 
 
 def recalled(parts: Parts, part: Replayed, which: np.ndarray) -> tuple[Evidence, Decisions, np.ndarray]:
