@@ -79,6 +79,14 @@ def test_dead_by_deny_rules_and_through_the_union_of_several(parts_of):
     assert (claim.verdict, claim.witness.text) == ("separate", "UBER3")
 
 
+def test_deny_rules_of_one_brand_take_nothing_from_each_other(parts_of):
+    """The guarded one vetoes where its guard holds; the other vetoes everywhere: it is needed, and no claim is made."""
+    book = deny("id: all, match: [{words: UBERALL}]", "id: small, match: [{words: UBERALL}], when: {amount: {lt: 5}}")
+    proofs = prove(parts_of({UBER: book}))
+    assert [claim.verdict for claim in proofs.claims] == ["unknown", "unknown"]
+    assert [(double.rule, double.by) for double in proofs.redundant] == [("small", ("all",))]
+
+
 def test_a_deny_rule_for_every_brand_takes_in_another(parts_of):
     book = {UBER: deny("id: d, match: [{words: WAGES UBER}]"), LYFT: "deny:\n- {id: e, match: [{regex: WAGES}]}\n"}
     assert claims_of(parts_of(book))["d"].verdict == "separate"  # e denies another brand

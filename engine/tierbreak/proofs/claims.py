@@ -78,7 +78,15 @@ class Claim:
         return {
             "nothing": "can never win: it finds no text (proved)",
             "guard": "can never win: no row passes its guard (proved)",
-        }.get(by, f"can never win: everything it finds, {others} find too; lost by {by} (proved)")
+        }.get(
+            by,
+            f"can never win: everything it finds, {_too(self.others)}; lost by {by} (proved)",
+        )
+
+
+def _too(rules: tuple[str, ...]) -> str:
+    """Who finds it as well, in words."""
+    return f"{', '.join(rules)} {'finds' if len(rules) == 1 else 'find'} too"
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class Redundant:
     def says(self) -> str:
         """The claim in words, without the rule's name."""
         without = "without it every decision stays" if self.harmless else "but its longer match or its edges may settle"
-        return f"redundant: everything it finds, {', '.join(self.by)} find too (proved); {without}"
+        return f"redundant: everything it finds, {_too(self.by)} (proved); {without}"
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,15 @@ def _in_the_way(book: Book, at: int, other: int) -> bool:
     return against.deny or book.brand[at] != book.brand[other]
 
 
+def _closes(book: Book, at: int) -> bool:
+    """Whether a rule takes every brand out of every text that it finds, whatever else the row says.
+
+    Deny rules of one brand take nothing from each other: of these `redundant` tells, which weighs their guards.
+    """
+    rule = book.rules[at]
+    return book.brand[at] == EVERY_BRAND and rule.when is None and rule.valid == (None, None)
+
+
 def _claims(book: Book, which: Sequence[int], owns: dict[int, Own]) -> list[Claim]:
     separate = [at for at in owns if owns[at].text is not None]
     rows = [book.row(at) or Row() for at in separate]
@@ -98,10 +107,10 @@ def _claim(book: Book, at: int, own: Own | None, of_own: tuple[Row, Ruling] | No
         claim = replace(claim, why=f"the engine does not give its own text `{own.text}` to it")
     elif own.covered and not own.against:
         claim = replace(claim, verdict="never-wins", how=("nothing",))
-    elif rule.deny and own.covered:
+    elif rule.deny and own.covered and all(_closes(book, other) for other in own.against):
         claim = replace(claim, verdict="never-wins", how=("deny",), others=book.ids(own.against))
     elif rule.deny:
-        claim = replace(claim, why=own.why)
+        claim = replace(claim, why=own.why or f"deny rules veto too what it vetoes: {', '.join(book.ids(own.against))}")
     else:
         outcome = winning or (alive.trial(book, at, own) if own.covered else Outcome(why=own.why))
         claim = _tried(book, at, own, outcome, claim)
