@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from itertools import count
@@ -17,6 +18,8 @@ from bench.authored import Authored
 from tierbreak import Engine, Settings
 
 TWO_GB = 2 << 30
+#: Where the bytecode of this run's processes lies, whatever the environment says of it.
+BYTECODE = Path(tempfile.gettempdir()) / "tierbreak-bench-bytecode"
 #: Turns of edits: no file is edited in the same way twice, whatever was measured before.
 TURNS = count()
 
@@ -52,7 +55,8 @@ class Check:
     def run(self):
         out, said = self.folder / "out.json", self.folder / "err.txt"
         with out.open("w") as stdout, said.open("w") as stderr:
-            environment = {**os.environ, "TIERBREAK_STATE": str(self.state)}
+            environment = {**os.environ, "TIERBREAK_STATE": str(self.state), "PYTHONPYCACHEPREFIX": str(BYTECODE)}
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode beside it
             child = subprocess.Popen(self.command, stdout=stdout, stderr=stderr, env=environment)
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)

@@ -12,7 +12,7 @@ from tierbreak.lint.subject import Subject
 from tierbreak.proofs.language import Sources
 from tierbreak.proofs.prove import prove
 from tierbreak.proofs.questions import Answers, Kept, Question
-from tierbreak.rulebook import Rule
+from tierbreak.rulebook import Place, Rule
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tiers.rules.exact import ExactPattern
 
@@ -50,7 +50,11 @@ def check(subject: Subject, engine: Engine, known: dict[str, Kept]) -> Iterator[
 
     known   answers of earlier runs, by content; new ones are put in
     """
-    places = {rule.id: subject.sources.find(rule.place, rule.id) for rule in subject.rules}
+    rules = {rule.id: rule for rule in subject.rules}
+
+    def place(rule_id: str) -> Place:
+        return subject.sources.find(rules[rule_id].place, rule_id)
+
     proofs = prove(engine.parts, known=known)
     deny = {rule.id for rule in subject.rules if rule.deny}
     gone = set()
@@ -61,11 +65,11 @@ def check(subject: Subject, engine: Engine, known: dict[str, Kept]) -> Iterator[
             gone.add(claim.rule)
             fix = "give it what only its brand's texts hold, add `outranks`, or retire it"
             says = f"rule `{claim.rule}` {claim.says()}"
-            yield fault("R060", places[claim.rule], says, claim.rule, "a rule that wins some text", fix)
+            yield fault("R060", place(claim.rule), says, claim.rule, "a rule that wins some text", fix)
     for double in proofs.redundant:
         # Of two that find the same one is to go, not both.
         if double.harmless and double.rule not in gone and not gone.intersection(double.by):
             gone.add(double.rule)
             says = f"rule `{double.rule}` is {double.says()}"
             fix = "drop it, or narrow the rules beside it"
-            yield fault("R061", places[double.rule], says, double.rule, "a rule that finds a text of its own", fix)
+            yield fault("R061", place(double.rule), says, double.rule, "a rule that finds a text of its own", fix)

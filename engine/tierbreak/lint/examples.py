@@ -48,7 +48,8 @@ def _decided(subject: Subject, engine: Engine) -> Iterator[Fault]:
     asked = list(_asked(engine))
     if not asked:
         return
-    rows = pl.DataFrame([_row(each.example) for each in asked], schema={"descriptor": pl.String, **GUARDED})
+    schema = {"descriptor": pl.String, **GUARDED}
+    rows = pl.DataFrame({name: [getattr(each.example, name) for each in asked] for name in schema}, schema=schema)
     decided = engine.run(rows).rows.select("brand", "rule", "reason")
     matched = _matched_by_own(engine, asked)
     lost = subject.reading.lost
@@ -74,10 +75,6 @@ def _asked(engine: Engine) -> Iterator[_Asked]:
                     yield _Asked(rule, kind, example, want)
                 elif want in registry:  # else it has its fault already
                     yield _Asked(rule, kind, example, registry.ids[registry.redirect[registry.index(want)]])
-
-
-def _row(example: Example) -> dict[str, Any]:
-    return {"descriptor": example.descriptor, **{name: getattr(example, name) for name in GUARDED}}
 
 
 def _matched_by_own(engine: Engine, asked: list[_Asked]) -> list[bool]:
@@ -137,7 +134,7 @@ _HOW = {
 
 def _beaten(engine: Engine, each: _Asked) -> tuple[str, str]:
     """What became of a rule's match on its own example, by whom and how; and what to do."""
-    row = {name: value for name, value in _row(each.example).items() if name != "descriptor"}
+    row = {name: getattr(each.example, name) for name in GUARDED}
     explained = engine.explain(each.example.descriptor, **row)
     rules = {rule.id: rule for rule in engine.parts.book.rules}
     outcome = {verdict["rule"]: verdict["reason"] for verdict in explained.verdicts if verdict["rule"]}

@@ -46,14 +46,12 @@ class Subject:
         except RegistryError as error:
             faults += error.faults
         brands = frozenset(registry.ids) if registry is not None else _Every()
-        # What is kept of a sound book answers to the registry it was read with; without one nothing is kept.
-        keep = settings.state / "rulebooks" if registry is not None else None
-        reading = Rulebook.read(bundle.rules, brands, keep=keep)
+        reading = Rulebook.read(bundle.rules, brands, keep=settings.state / "rulebooks")
         sources = Sources(reading.files, reading.book.rules)
         faults += [sources.sharpen(fault) for fault in reading.faults]
         engine = None
         if registry is not None:
-            engine, refused = _engine(bundle, reading.book, settings)
+            engine, refused = _engine(bundle, reading.book, registry, settings)
             faults += refused
         return cls(reading, tuple(faults), engine, sources, settings, settings.as_of or dt.date.today(), bundle.rules)
 
@@ -78,13 +76,13 @@ class _Every(frozenset[str]):
         return True
 
 
-def _engine(bundle: Bundle, book: Rulebook, settings: Settings) -> tuple[Engine, list[Fault]]:
+def _engine(bundle: Bundle, book: Rulebook, registry: Registry, settings: Settings) -> tuple[Engine, list[Fault]]:
     """An engine of the rules that compile, and a fault for each pattern that does not."""
     refused: list[Fault] = []
     bare = Bundle(bundle.rules, bundle.registries, None, {})
     while True:
         try:
-            return Engine(Parts.load(bare, None, settings, book), settings), refused
+            return Engine(Parts.load(bare, None, settings, book, registry), settings), refused
         except RulebookError as error:
             sound, faults = _without(book, error.faults)
             if not faults:

@@ -180,7 +180,7 @@ def _cycles(below: dict[int, list[int]]) -> list[list[int]]:
     cycles = []
     for start, targets in below.items():
         path: list[int] = []
-        stack = [(start, iter(targets))] if start not in done else []
+        stack = [(start, iter(targets))] if targets and start not in done else []
         while stack:
             node, rest = stack[-1]
             if not path or path[-1] != node:

@@ -53,21 +53,23 @@ def check(
     `# tierbreak: ignore[R012] reason` behind a line or above it leaves one out. All rules are looked at whatever FILEs
     are named; exit code 3 if a fault of at least --fail-on is shown.
     """
-    from tierbreak.bundle import SHIPPED, Bundle
-    from tierbreak.cli.output import say, visible
-    from tierbreak.lint import FORMATS, at_least, known
-    from tierbreak.settings import Settings
-
-    ignored = [known(code) for part in ignore or () for code in part.split(",")]
-    bundle, settings = Bundle.find(rules=rules or SHIPPED, overlay=overlay, model=None), Settings.of()
-    _inside(files or (), bundle.rules)
-    gc.disable()  # what is read stays until the end, and thousands of rules are looked at: nothing is worth collecting
+    # What is imported and read stays until the end, and thousands of rules are looked at: nothing is worth collecting.
+    gc.disable()
     try:
+        from tierbreak.bundle import SHIPPED, Bundle
+        from tierbreak.cli.output import say, visible
+        from tierbreak.lint import FORMATS, at_least, known
+        from tierbreak.settings import Settings
+
+        ignored = [known(code) for part in ignore or () for code in part.split(",")]
+        bundle, settings = Bundle.find(rules=rules or SHIPPED, overlay=overlay, model=None), Settings.of()
+        _inside(files or (), bundle.rules)
         report = _checked(bundle, settings, traffic).only(ignored=ignored, below=files or ())
         if fix and (written := _mended(report.faults)):
             say(f"mended {len(written)} file{'s' * (len(written) != 1)}: {', '.join(map(str, written))}")
             report = _checked(bundle, settings, traffic).only(ignored=ignored, below=files or ())
     finally:
+        gc.freeze()
         gc.enable()
     out = FORMATS[format](report.faults)
     sys.stdout.write("".join(visible(line) + "\n" for line in out.splitlines()) if format == "text" else out)

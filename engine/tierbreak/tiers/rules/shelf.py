@@ -27,16 +27,16 @@ MARK = 16
 
 def mark(*parts: bytes) -> bytes:
     """A hash of byte strings that tells where one ends."""
-    digest = hashlib.blake2b(digest_size=MARK)
-    for part in parts:
-        digest.update(len(part).to_bytes(4, "little") + part)
-    return digest.digest()
+    whole = b"".join([b"%d %s" % (len(part), part) for part in parts])
+    return hashlib.blake2b(whole, digest_size=MARK).digest()
 
 
 def mark_of(expression: Expression) -> bytes:
     """What an expression is known by: all that it is compiled from."""
-    kind = b"%d%d" % (expression.host_only, expression.one_line)
-    return mark(kind, expression.source, expression.prefilter)
+    whole = b"%d%d%d %b%b" % (
+        expression.host_only, expression.one_line, len(expression.source), expression.source, expression.prefilter,
+    )  # fmt: skip
+    return hashlib.blake2b(whole, digest_size=MARK).digest()
 
 
 @dataclass
