@@ -37,8 +37,8 @@ def test_a_summary_of_all(prove, tmp_path):
         "     2  entangled pairs of different brands; 2 share whole words and are contested",
         "",
         "that can never win (proved):",
-        f"  {tmp_path}/uber.yaml:3:9: uber.any can never win: everything it finds, lyft.any finds too; lost by contested"
-        " (proved)",
+        f"  {tmp_path}/uber.yaml:3:9: uber.any can never win: everything it finds, lyft.any finds too; lost by "
+        "contested (proved)",
         "",
         "entangled, contested, sharing whole words:",
         "  france.air and lyft.air share `AIR` in `DELTA AIR FRANCE`: won by nobody, contested",

@@ -81,7 +81,7 @@ def check(bundle: Bundle, settings: Settings, *, traffic: Path | None = None) ->
         set(_found(subject, traffic)),
         key=lambda each: (str(each.path), each.line, each.column, each.code, each.says),
     )
-    last = {str(path) for path in subject.reading.files if subject.layers[-1] in path.parents}
+    last = _below(subject.layers[-1], subject)
     hidden = ignores.apply(found, subject.reading.files, judged=frozenset(judged), sure=frozenset(last))
     rules = subject.rules
     return Report(
@@ -95,10 +95,16 @@ def check(bundle: Bundle, settings: Settings, *, traffic: Path | None = None) ->
 
 def _notices(subject: Subject) -> Iterator[str]:
     for folder in subject.layers:
-        if not any(folder in path.parents for path in subject.reading.files):
+        if not _below(folder, subject):
             yield f"{folder}: no rule files (*.yaml) in it"
     if subject.engine is not None:
         yield from subject.engine.notices
+
+
+def _below(folder: Path, subject: Subject) -> set[str]:
+    """The files of a folder; by their names, as `Path.parents` of thousands takes a tenth of a second."""
+    start = str(folder / "_")[:-1]
+    return {name for path in subject.reading.files if (name := str(path)).startswith(start)}
 
 
 def _found(subject: Subject, traffic: Path | None) -> Iterator[Fault]:

@@ -36,8 +36,13 @@ def idle_unless(subject: Subject, answers: Answers) -> Iterator[Fault]:
 
 def _seen_together(answers: Answers, rule: Rule, unless: Expression) -> bool:
     """Whether a short string of the rule and one of an `unless`, side by side, are found by both: most are."""
-    excluding, first = ExactPattern(unless), rule.match[0].expression
-    matching = ExactPattern(first)
+    first = rule.match[0].expression
+    what = b"side by side %d %b%b" % (len(first.source), first.source, unless.source)
+    return bool(answers.recall(what, lambda: [_side_by_side(answers, first, unless)])[0])
+
+
+def _side_by_side(answers: Answers, first: Expression, unless: Expression) -> bool:
+    matching, excluding = ExactPattern(first), ExactPattern(unless)
     for one, other in product(answers.samples(first.source)[:2], answers.samples(unless.source)[:2]):
         for text in (f"{one} {other}".encode(), f"{other} {one}".encode()):
             if matching.matches(text) and excluding.matches(text):

@@ -50,14 +50,16 @@ def _decided(subject: Subject, engine: Engine) -> Iterator[Fault]:
         return
     schema = {"descriptor": pl.String, **GUARDED}
     rows = pl.DataFrame({name: [getattr(each.example, name) for each in asked] for name in schema}, schema=schema)
-    decided = engine.run(rows).rows.select("brand", "rule", "reason")
-    matched = _matched_by_own(engine, asked)
+    decided = list(engine.run(rows).rows.select("brand", "rule", "reason").iter_rows(named=True))
+    # A rule that decides its example matches it; only of the others it must be asked.
+    doubtful = [at for at, (each, row) in enumerate(zip(asked, decided, strict=True)) if row["rule"] != each.rule.id]
+    matched = dict(zip(doubtful, _matched_by_own(engine, [asked[at] for at in doubtful]), strict=True))
     lost = subject.reading.lost
-    for each, own, row in zip(asked, matched, decided.iter_rows(named=True), strict=True):
+    for at, (each, row) in enumerate(zip(asked, decided, strict=True)):
         # What was not read may be what should have won.
         missing = lost.files or bool({each.want, each.rule.brand, EVERY} & lost.brands)
         undenied = each.rule.deny and row["brand"] is not None and each.want in (row["brand"], EVERY)
-        if each.kind == "examples" and not own and not undenied:
+        if each.kind == "examples" and not matched.get(at, True) and not undenied:
             yield _unmatched(each)
         elif not missing:
             yield from _otherwise(engine, each, row)
@@ -79,6 +81,8 @@ def _asked(engine: Engine) -> Iterator[_Asked]:
 
 def _matched_by_own(engine: Engine, asked: list[_Asked]) -> list[bool]:
     """Whether a pattern of its own rule matches each example."""
+    if not asked:
+        return []
     folded = normalise(pl.Series([each.example.descriptor for each in asked]), off=engine.settings.off)["folded"]
     texts = folded.unique(maintain_order=True)
     index = {text: at for at, text in enumerate(texts)}

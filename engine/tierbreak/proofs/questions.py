@@ -7,7 +7,7 @@ questions that nobody has asked are searched; nothing has to be thrown away.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -54,11 +54,15 @@ class Answers:
 
     def samples(self, source: bytes) -> tuple[str, ...]:
         """Short strings of a pattern; see samples.py."""
-        key = hashlib.blake2b(b"samples " + source, digest_size=12, key=code()).hexdigest()
+        return tuple(map(str, self.recall(b"samples " + source, lambda: list(samples(source)))))
+
+    def recall(self, what: bytes, find: Callable[[], Kept]) -> Kept:
+        """What `find` finds, or found before: it must follow from `what`, which says how, and of which patterns."""
+        key = hashlib.blake2b(what, digest_size=12, key=code()).hexdigest()
         self.asked.add(key)
         if key not in self.known:
-            self.known[key] = list(samples(source))
-        return tuple(map(str, self.known[key]))
+            self.known[key] = find()
+        return self.known[key]
 
     def _key(self, question: Question) -> str:
         found_by, missed_by = (sorted(set(languages)) for languages in question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tierbreak.proofs.book import EVERY_BRAND, Book
@@ -20,7 +21,10 @@ def redundant(book: Book, which: Sequence[int]) -> list[Redundant]:
         return _does_its_work(book, at, other)
 
     out = []
-    for at, own in own_texts(book, which, counts).items():
+    of_brand = Counter(brand for brand, decides in zip(book.brand, book.decides, strict=True) if decides)
+    # Most brands have one rule, and nobody else does its work.
+    shared = [at for at in which if of_brand[book.brand[at]] > 1 or (book.rules[at].deny and of_brand[EVERY_BRAND])]
+    for at, own in own_texts(book, shared, counts).items():
         if own.covered and own.against:
             by = _needed(book, at, sorted(own.against))
             rule = book.rules[at]
