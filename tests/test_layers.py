@@ -68,7 +68,10 @@ ARROWS = {
         "arbitration", "brands", "bundle", "engine", "normalise", "proofs", "rulebook", "simulate", "steps", "tables",
         "tiers", "errors",
     },
-    "compare": {"decisions", "engine", "parts", "tables", "errors"},
+    "compare": {
+        "brands", "bundle", "decisions", "engine", "evaluation", "files", "legacy", "normalise", "page", "parts",
+        "settings", "tables", "traffic", "errors",
+    },
     "legacy": {
         "arbitration", "authoring", "brandfile", "brands", "engine", "files", "normalise", "proofs", "rulebook",
         "tables", "tiers", "traffic", "errors",

@@ -164,7 +164,11 @@ class Pairs:
 
 
 class Writer:
-    """Writes the table of a Pairs, part by part."""
+    """Writes the table of a Pairs, part by part.
+
+    Beside the columns of PAIR it may have some called `given_amount`, `given_mcc` and so on: what a rule's guard saw,
+    for whoever wants to see a decision explained.
+    """
 
     #: Rows held before they go to disk.
     TOGETHER = 2_000_000
@@ -176,7 +180,7 @@ class Writer:
         self._part = 0
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Add rows with the columns of PAIR."""
+        """Add rows, always with the same columns."""
         self._held.append(rows)
         self._height += rows.height
         if self._height >= self.TOGETHER:
@@ -186,7 +190,7 @@ class Writer:
         """Write what is held. A table without rows still has its columns: one file is always there."""
         if not self._held and self._part:
             return
-        rows = pl.concat([pl.DataFrame(schema=PAIR), *self._held])
+        rows = pl.concat(self._held) if self._held else pl.DataFrame(schema=PAIR)
         parts = {0: rows} if not rows.height else _parted(rows)
         for bucket, part in parts.items():
             place = self.folder / f"bucket-{bucket:02d}"

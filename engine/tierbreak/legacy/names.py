@@ -21,6 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tierbreak.brandfile import COLUMNS, SLUG
 from tierbreak.brands import Registry
@@ -57,6 +58,65 @@ class Named:
     doubt: str = ""
 
 
+class Meaning(NamedTuple):
+    """What a name means.
+
+    id        today's; a new one for a proposed brand
+    written   the id that the name stands for as written: a retired one where that is what it is called
+    how       one of HOW
+    """
+
+    id: str
+    written: str
+    how: str
+
+
+class Meanings:
+    """What names mean in a registry.
+
+    given   name -> id, of the author: what `read_map` returned
+    """
+
+    def __init__(self, registry: Registry, given: Mapping[str, str] | None = None) -> None:
+        self._registry, self._given = registry, given or {}
+        # For each of HOW that is looked up: what is written -> today's id -> the id written.
+        self._ways: dict[str, dict[str, dict[str, str]]] = {
+            how: defaultdict(dict) for how in ("name", "alias", "normalised")
+        }
+        for at, brand in enumerate(registry.brands):
+            today = registry.ids[registry.redirect[at]]
+            self._add("name", brand.name, today, brand.id)
+            for alias in brand.aliases:
+                self._add("alias", alias.casefold(), today, brand.id)
+            for form in (brand.id, brand.name, *brand.aliases):
+                if bare := _bare(form):
+                    self._add("normalised", bare, today, brand.id)
+
+    def _add(self, how: str, form: str, today: str, written: str) -> None:
+        meant = self._ways[how][form]
+        if today not in meant or written == today:
+            meant[today] = written
+
+    def find(self, name: str) -> Meaning:
+        """What one name means; `proposed` where no one brand of the registry can be meant."""
+        registry = self._registry
+        if name in self._given:
+            id = self._given[name]
+            return Meaning(self._today(id), id, "map") if id in registry else Meaning(id, id, "proposed")
+        id = as_id(name)
+        if id in registry:
+            return Meaning(self._today(id), id, "id")
+        for how, form in (("name", name), ("alias", name.casefold()), ("normalised", _bare(name))):
+            meant = self._ways[how].get(form, {})
+            if len(meant) == 1:
+                ((today, written),) = meant.items()
+                return Meaning(today, written, how)
+        return Meaning(id, id, "proposed")
+
+    def _today(self, id: str) -> str:
+        return self._registry.ids[self._registry.redirect[self._registry.index(id)]]
+
+
 def mapped(rules: Sequence[LegacyRule], registry: Registry, given: Mapping[str, str] | None = None) -> list[Named]:
     """What becomes of each name, in the order of the list.
 
@@ -64,16 +124,16 @@ def mapped(rules: Sequence[LegacyRule], registry: Registry, given: Mapping[str, 
 
     Raises InputError for a name of which nothing is left as an id.
     """
-    ways = _ways(registry)
+    meanings = Meanings(registry, given)
     lines: dict[str, list[int]] = defaultdict(list)
     for rule in rules:
         lines[rule.name].append(rule.line)
-    found = {name: _find(name, registry, ways, given or {}) for name in lines}
+    found = {name: meanings.find(name) for name in lines}
     sectors = _sectors(rules, found, registry)
     guess = _Guess(registry)
     out = []
     for name, at in lines.items():
-        id, how = found[name]
+        id, _, how = found[name]
         if how != "proposed":
             doubt = _doubt(id, sectors.get(name, ""), registry) if how != "map" else ""
             out.append(Named(name, id, how, tuple(at), doubt=doubt))
@@ -148,42 +208,12 @@ def _bare(name: str) -> str:
     return text.replace("-", "")
 
 
-def _ways(registry: Registry) -> dict[str, dict[str, set[str]]]:
-    """For each of HOW that is looked up: what is written -> the ids that it can mean."""
-    out: dict[str, dict[str, set[str]]] = {how: defaultdict(set) for how in ("name", "alias", "normalised")}
-    for at, brand in enumerate(registry.brands):
-        today = registry.ids[registry.redirect[at]]
-        out["name"][brand.name].add(today)
-        for alias in brand.aliases:
-            out["alias"][alias.casefold()].add(today)
-        for form in (brand.id, brand.name, *brand.aliases):
-            if bare := _bare(form):
-                out["normalised"][bare].add(today)
-    return out
-
-
-def _find(
-    name: str, registry: Registry, ways: Mapping[str, Mapping[str, set[str]]], given: Mapping[str, str]
-) -> tuple[str, str]:
-    if name in given:
-        id = given[name]
-        return (registry.ids[registry.redirect[registry.index(id)]], "map") if id in registry else (id, "proposed")
-    id = as_id(name)
-    if id in registry:
-        return registry.ids[registry.redirect[registry.index(id)]], "id"
-    for how, written in (("name", name), ("alias", name.casefold()), ("normalised", _bare(name))):
-        meant = ways[how].get(written, set())
-        if len(meant) == 1:
-            return next(iter(meant)), how
-    return id, "proposed"
-
-
-def _sectors(rules: Sequence[LegacyRule], found: Mapping[str, tuple[str, str]], registry: Registry) -> dict[str, str]:
+def _sectors(rules: Sequence[LegacyRule], found: Mapping[str, Meaning], registry: Registry) -> dict[str, str]:
     """The sector that most of the known brands of a name's category have, where more than half agree."""
     of_category: dict[str, Counter[str]] = defaultdict(Counter)
     category = {rule.name: rule.category for rule in rules if rule.category}
     for name, where in category.items():
-        id, how = found[name]
+        id, _, how = found[name]
         if how != "proposed":
             of_category[where][registry[id].sector] += 1
     best = {where: counts.most_common(1)[0] for where, counts in of_category.items()}

@@ -1,0 +1,54 @@
+"""What each side's answers are called on the scale of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tierbreak.brands import Registry
+from tierbreak.compare.joint import Joint, today
+from tierbreak.compare.sides.side import Side
+from tierbreak.legacy.names import Meanings
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a side's labels stand for.
+
+    today      label -> id of the joint scale, redirects followed
+    written    label -> id as the side means it, before redirects
+    how        label -> `id`, `name`, `alias`, `normalised`, `map`, or `unknown`
+    """
+
+    today: Mapping[str, str]
+    written: Mapping[str, str]
+    how: Mapping[str, str]
+
+
+def named(side: Side, registries: Sequence[Registry], given: Mapping[str, str]) -> Named:
+    """What the labels of a side stand for. An engine's are ids; others are looked up in the first registry.
+
+    given   name -> id, where a person has said so
+    """
+    if side.registry is not None:
+        labels = {label: today(label, registries) for label in side.labels}
+        return Named(labels, dict(zip(labels, labels, strict=True)), dict.fromkeys(labels, "id"))
+    meanings = Meanings(registries[0], given)
+    now: dict[str, str] = {}
+    written: dict[str, str] = {}
+    how: dict[str, str] = {}
+    for label in side.labels:
+        meaning = meanings.find(label)
+        if meaning.how == "proposed":
+            known = next((registry for registry in registries if label in registry), None)
+            now[label] = today(label, registries) if known else label
+            written[label], how[label] = label, "id" if known else "unknown"
+        else:
+            now[label], written[label], how[label] = today(meaning.id, registries), meaning.written, meaning.how
+    return Named(now, written, how)
+
+
+def joint(registries: Sequence[Registry], *sides: Named) -> Joint:
+    """The scale of both sides: all brands, then what no registry knows."""
+    unknown = [now for side in sides for label, now in side.today.items() if side.how[label] == "unknown"]
+    return Joint.of(registries, unknown)

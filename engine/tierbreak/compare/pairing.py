@@ -1,0 +1,276 @@
+"""Traffic and two sides -> the table of paired decisions. The traffic is read once, in bounded memory."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tierbreak.brands import Registry
+from tierbreak.compare.codes import Codes
+from tierbreak.compare.joint import ABSTAINED, Joint
+from tierbreak.compare.names import Named, joint, named
+from tierbreak.compare.pairs import DECIDERS, NEW, OLD, PAIR, Pairs, SideFacts, TrafficFacts, Writer, outcomes
+from tierbreak.compare.sides import SAID, Side
+from tierbreak.errors import InputError
+from tierbreak.files import Chunk, Source
+from tierbreak.files.columns import Columns
+from tierbreak.files.guards import DateOrder, Debits, Guards
+from tierbreak.normalise import normalise
+from tierbreak.tables import GUARDED
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the traffic is read.
+
+    columns      which column plays which part
+    user, id     further columns; None: there is none
+    """
+
+    columns: Columns
+    user: str | None = None
+    id: str | None = None
+    debits: Debits = "negative"
+    date_order: DateOrder | None = None
+
+
+@dataclass
+class Spent:
+    """What a side took for all rows, in seconds."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@dataclass
+class _Asking:
+    """One side while it is asked."""
+
+    side: Side
+    named: Named
+    place: dict[str, int]
+    written: Codes
+    spent: Spent = field(default_factory=Spent)
+    rules: Codes = field(default_factory=Codes)
+    unmapped: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
+
+    def ask(self, rows: pl.DataFrame) -> pl.DataFrame:
+        wall, cpu = time.perf_counter(), time.process_time()
+        said = self.side.decide(rows)
+        self.spent.wall += time.perf_counter() - wall
+        self.spent.cpu += time.process_time() - cpu
+        if said.height != rows.height or said.schema != SAID:
+            raise InputError(
+                f"{self.side.name}: gave {said.height:,} decisions of {said.schema} for {rows.height:,} rows"
+            )
+        return said
+
+    def coded(self, said: pl.DataFrame, prefix: str, reasons: Codes) -> dict[str, pl.Series]:
+        """The columns of PAIR of this side; `written` beside them tells rebrands."""
+        labels = said["brand"].unique().drop_nulls().to_list()
+        places = [self.place[self.named.today[label]] for label in labels]
+        for label, times in said["brand"].value_counts().drop_nulls().iter_rows():
+            if self.named.how[label] == "unknown":
+                self.unmapped[label] = self.unmapped.get(label, 0) + times
+        return {
+            f"{prefix}_brand": _replaced(said["brand"], labels, places, pl.Int32),
+            f"{prefix}_tier": _replaced(said["tier"], list(DECIDERS), list(range(len(DECIDERS))), pl.Int8),
+            f"{prefix}_rule": self.rules.of(said["rule"]),
+            f"{prefix}_reason": reasons.of(said["reason"]).cast(pl.Int8),
+            f"{prefix}_confidence": said["confidence"],
+            "written": self.written.of(
+                said["brand"].replace_strict(
+                    labels, [self.named.written[label] for label in labels], default=None, return_dtype=pl.String
+                )
+                if labels
+                else said["brand"]
+            ),
+        }
+
+    def facts(self) -> SideFacts:
+        side = self.side
+        mapped: dict[str, int] = {}
+        if side.registry is None:
+            for how in self.named.how.values():
+                mapped[how] = mapped.get(how, 0) + 1
+        unmapped = dict(sorted(self.unmapped.items(), key=lambda item: (-item[1], item[0])))
+        return SideFacts(
+            side.name, side.kind, side.fingerprint, dict(side.parts), self.lost, side.extra, unmapped, mapped,
+            tuple(side.notices),
+        )  # fmt: skip
+
+
+def _replaced(words: pl.Series, known: list[str], numbers: list[int], kind: type[pl.DataType]) -> pl.Series:
+    if not known:
+        return pl.repeat(ABSTAINED, len(words), dtype=kind, eager=True)
+    return words.replace_strict(known, numbers, default=ABSTAINED, return_dtype=kind)
+
+
+def pair(
+    old: Side,
+    new: Side,
+    source: Source,
+    reading: Reading,
+    folder: Path,
+    *,
+    shipped: Registry,
+    given: Mapping[str, str] | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Pairs, tuple[Spent, Spent]]:
+    """Ask both sides about every row, and write down what they say.
+
+    source    the traffic, opened; read to its end
+    folder    an empty one, for the table
+    shipped   the registry by which names are read where neither side has one
+    given     name -> id, for files and lists
+
+    A row for which a side has no decision is in no figure and counted in the facts of that side. Raises InputError
+    where the traffic has no row, an id stands twice, or the rows of a file of decisions are not the traffic's.
+    """
+    registries = [side.registry for side in (new, old) if side.registry is not None] or [shipped]
+    names = [named(side, registries, given or {}) for side in (old, new)]
+    scale = joint(registries, *names)
+    written, reasons = Codes(), Codes()
+    place = dict(scale.position)
+    asking = [_Asking(side, each, place, written) for side, each in zip((old, new), names, strict=True)]
+    source.raw_into = reading.columns.descriptor
+    guards = Guards(reading.columns, debits=reading.debits, date_order=reading.date_order)
+    writer, ids = Writer(folder), _Ids(source.name)
+    tally = _Tally()
+    for chunk in source:
+        rows = _rows(chunk, guards, reading, tally.rows)
+        ids.add(rows)
+        tally.add(rows, chunk)
+        said = [one.ask(rows) for one in asking]
+        lost = [each["lost"].to_numpy() for each in said]
+        for one, without in zip(asking, lost, strict=True):
+            one.lost += int(without.sum())
+        kept = pl.Series(~(lost[0] | lost[1]))
+        if kept.any():
+            writer.add(_paired(rows.filter(kept), [each.filter(kept) for each in said], asking, scale, reasons))
+        advance()
+    if not tally.rows:
+        raise InputError(f"{source.name}: no rows; expected at least one descriptor below the header")
+    ids.finish()
+    for side in (old, new):
+        side.finish(tally.rows)
+    writer.flush()
+    facts = TrafficFacts(
+        source.name, tally.rows - tally.broken, tally.broken, guards.unreadable.get("amount", 0),
+        frozenset(
+            [part for part in ("amount", "date", "weight") if part in reading.columns.names]
+            + (["user"] if reading.user else [])
+        ),
+        tally.window,
+        tuple(source.notices),
+    )  # fmt: skip
+    rules = tuple(tuple(one.rules.values) for one in asking)
+    pairs = Pairs(
+        folder, scale, (rules[0], rules[1]), tuple(reasons.values), asking[0].facts(), asking[1].facts(), facts
+    )
+    return pairs, (asking[0].spent, asking[1].spent)
+
+
+def _rows(chunk: Chunk, guards: Guards, reading: Reading, start: int) -> pl.DataFrame:
+    """The rows of a chunk that could be read: what sides look at, and `row`, `user`, `id`."""
+    rows = guards.rows(chunk).with_columns(pl.int_range(start, start + chunk.rows.height, dtype=pl.UInt64).alias("row"))
+    further = {part: column for part, column in (("user", reading.user), ("id", reading.id)) if column is not None}
+    rows = rows.with_columns(chunk.rows[column].cast(pl.String).alias(part) for part, column in further.items())
+    return rows.filter(pl.col("descriptor").is_not_null())
+
+
+def _paired(
+    rows: pl.DataFrame, said: list[pl.DataFrame], asking: list[_Asking], scale: Joint, reasons: Codes
+) -> pl.DataFrame:
+    coded = [one.coded(each, side, reasons) for one, each, side in zip(asking, said, (OLD, NEW), strict=True)]
+    before, after = coded[0].pop("written"), coded[1].pop("written")
+    answers = coded[0][f"{OLD}_brand"].to_numpy(), coded[1][f"{NEW}_brand"].to_numpy()
+    n = rows["weight"].fill_null(0.0) if "weight" in rows.columns else pl.repeat(1.0, rows.height, eager=True)
+    blank: dict[str, Any] = {"user": pl.UInt64, "money": pl.Float64, "date": pl.Date}
+    columns = {
+        "row": rows["row"],
+        "descriptor": rows["descriptor"],
+        "key": _keys(rows["descriptor"]),
+        "n": n,
+        "outcome": pl.Series(outcomes(scale, *answers)),
+        "rebrand": pl.Series((answers[0] == answers[1]) & (answers[0] >= 0)) & (before != after),
+        **coded[0],
+        **coded[1],
+    }
+    if "user" in rows.columns:
+        columns["user"] = rows.select(pl.when(pl.col("user").is_not_null()).then(pl.col("user").hash())).to_series()
+    if "amount" in rows.columns:
+        columns["money"] = rows["amount"].abs() * n
+    if "date" in rows.columns:
+        columns["date"] = rows["date"]
+    for name, kind in blank.items():
+        if name not in columns:
+            columns[name] = pl.Series([None] * rows.height, dtype=kind)
+    given = {f"given_{name}": rows[name] for name in GUARDED if name in rows.columns}
+    return pl.DataFrame({name: columns[name] for name in PAIR} | given)
+
+
+def _keys(descriptors: pl.Series) -> pl.Series:
+    """A hash of each descriptor's key; equal descriptors are normalised once."""
+    distinct = descriptors.unique()
+    hashed = normalise(distinct)["key"].hash()
+    table = pl.DataFrame({"descriptor": distinct, "key": hashed})
+    return descriptors.to_frame("descriptor").join(table, on="descriptor", how="left", maintain_order="left")["key"]
+
+
+class _Ids:
+    """Whether the traffic's ids can tell rows apart; by hashes, eight bytes a row."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._seen: list[np.ndarray] = []
+
+    def add(self, rows: pl.DataFrame) -> None:
+        if "id" not in rows.columns:
+            return
+        ids = rows["id"]
+        if ids.null_count():
+            at = int(rows["row"].filter(ids.is_null())[0])
+            raise InputError(f"{self._name}: row {at + 1:,} has no id; every row needs one to be found by")
+        self._seen.append(ids.hash().to_numpy())
+        if len(self._seen) > 1 and len(self._seen) % 16:
+            return
+        self._merge(ids)
+
+    def _merge(self, ids: pl.Series) -> None:
+        whole = np.sort(np.concatenate(self._seen))
+        if (twice := whole[1:][whole[1:] == whole[:-1]]).size:
+            found = ids.filter(ids.hash().is_in(pl.Series(twice).implode()))
+            shown = f", such as {found[0]!r}" if len(found) else ""
+            raise InputError(
+                f"{self._name}: {np.unique(twice).size:,} ids stand more than once{shown}\n"
+                "  fix: name a column that tells rows apart, or leave --id out to pair rows by their order"
+            )
+        self._seen = [whole]
+
+    def finish(self) -> None:
+        if len(self._seen) > 1:
+            self._merge(pl.Series([], dtype=pl.String))
+
+
+@dataclass
+class _Tally:
+    rows: int = 0
+    broken: int = 0
+    window: tuple[dt.date, dt.date] | None = None
+
+    def add(self, rows: pl.DataFrame, chunk: Chunk) -> None:
+        self.rows += chunk.rows.height
+        self.broken += chunk.rows.height - rows.height
+        if "date" in rows.columns and rows["date"].null_count() < rows.height:
+            first: Any = rows["date"].min()
+            last: Any = rows["date"].max()
+            self.window = (min(first, self.window[0]), max(last, self.window[1])) if self.window else (first, last)
