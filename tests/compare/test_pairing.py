@@ -15,11 +15,16 @@ from tierbreak.files import open_source
 from tierbreak.files.columns import choose
 
 
-def paired(folder, old="old.csv", new="new.csv", *, traffic="october.csv", id="id", user="user", chunk_rows=7, **told):
+def opened(folder, old="old.csv", new="new.csv", *, traffic="october.csv", id="id", user="user", chunk_rows=7, **told):
     sides = [open_side(str(folder / name), Asked(id=id)) for name in (old, new)]
-    with open_source(folder / traffic, chunk_rows=chunk_rows) as source:
-        reading = Reading(choose(source.columns, told, name="traffic"), user=user, id=id)
-        return pair(*sides, source, reading, folder / "pairs", shipped=thirty.registry())[0]
+    source = open_source(folder / traffic, chunk_rows=chunk_rows)
+    return sides, source, Reading(choose(source.columns, told, name="traffic"), user=user, id=id)
+
+
+def paired(folder, *args, **told):
+    sides, source, reading = opened(folder, *args, **told)
+    with source:
+        return pair(*sides, source, reading, folder / "pairs", shipped=thirty.registry()).pairs
 
 
 def test_the_thirty_rows_as_files_give_the_table_made_by_hand(october, tmp_path):

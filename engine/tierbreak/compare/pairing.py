@@ -49,6 +49,21 @@ class Spent:
     cpu: float = 0.0
 
 
+@dataclass(frozen=True)
+class Paired:
+    """What `pair` gives: the table, and by what it was made.
+
+    registries   the first one's word counts
+    named        what the labels of each side stand for, old and new
+    spent        what each side took for all rows
+    """
+
+    pairs: Pairs
+    registries: tuple[Registry, ...]
+    named: tuple[Named, Named]
+    spent: tuple[Spent, Spent]
+
+
 @dataclass
 class _Asking:
     """One side while it is asked."""
@@ -124,7 +139,7 @@ def pair(
     shipped: Registry,
     given: Mapping[str, str] | None = None,
     advance: Callable[[], None] = lambda: None,
-) -> tuple[Pairs, tuple[Spent, Spent]]:
+) -> Paired:
     """Ask both sides about every row, and write down what they say.
 
     source    the traffic, opened; read to its end
@@ -176,7 +191,7 @@ def pair(
     pairs = Pairs(
         folder, scale, (rules[0], rules[1]), tuple(reasons.values), asking[0].facts(), asking[1].facts(), facts
     )
-    return pairs, (asking[0].spent, asking[1].spent)
+    return Paired(pairs, tuple(registries), (names[0], names[1]), (asking[0].spent, asking[1].spent))
 
 
 def _rows(chunk: Chunk, guards: Guards, reading: Reading, start: int) -> pl.DataFrame:
