@@ -45,6 +45,12 @@ def shared(tmp_path_factory):
     return folder / "model", registry(folder)
 
 
+@pytest.fixture(autouse=True)
+def in_full(monkeypatch):
+    """The cosines of an encoder that was never trained all lie near 1: shorter prototypes would never be nearest."""
+    monkeypatch.setattr(growth, "LENGTH", np.float32(1))
+
+
 def test_a_brand_is_added_and_nothing_else_moves(shared, tmp_path):
     folder, brands = shared
     report = growth.add_brand(folder, tmp_path / "out", brands, "zulu-telecom", ["SQ *ZULU MOBIL 03/04"])
@@ -94,6 +100,14 @@ def test_every_existing_score_is_the_same_bits(shared):
     assert (scores[1][:, :20] == scores[0]).all()
     assert (new.head[:, :20] == old.head).all()
     assert (new.head[2, 20] == new.head[0, 20]).all(), "two texts for three prototypes: the first stands twice"
+
+
+def test_a_newcomer_counts_for_less_than_what_was_trained(shared, monkeypatch):
+    monkeypatch.undo()
+    old = read_weights(shared[0])
+    new = growth.grow(old, "zulu-telecom", ["ZULU TELECOM", "ZTEL"])
+    assert np.linalg.norm(new.head[:, 20].astype(np.float32), axis=-1) == pytest.approx(0.8, abs=2e-3)
+    assert (new.head[:, :20] == old.head).all()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Source:
     """What model.onnx is built from; `Source.of` rounds as weights.safetensors does, so that nothing is lost there.
 
     encoder     float16 arrays by their names in a BERT checkpoint
-    head        float16 [prototypes, labels, 384], unit length
+    head        float16 [prototypes, labels, 384], unit length; growth.LENGTH for a brand added without training
     reserved    float16 [prototypes, 2, 384], unit length: "no brand" and "not a merchant"; None where the head has none
     ranges      layer -> float32 [channels], the largest size that each channel of its input takes
     tokenizer   the text of tokenizer.json

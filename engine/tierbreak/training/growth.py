@@ -38,6 +38,13 @@ Array = npt.NDArray[Any]
 #: The share of held-out answers that a new brand may change, at which it is refused.
 MOST_CHANGED = 0.001
 
+#: Length of the prototypes of a brand that was added without training; those that were trained have length 1. No key
+#: was ever trained away from them, so that they lie nearer to everything than others do. Measured with 500 added brands
+#: on 1,304 held-out keys: at length 1.0, 10.4 % of the answers change, nearly all to none; at 0.8, 2.1 %, and of four
+#: made-up descriptors a brand still as many are answered (99.6 %; of names cut after 14 letters 97.2 %); at 0.7, 0.4 %,
+#: but 91 % are.
+LENGTH = np.float32(0.8)
+
 _ROUNDS = 20
 
 
@@ -140,7 +147,7 @@ def texts_of(registry: Registry, id: str, examples: Sequence[str]) -> tuple[tupl
 def grow(source: Source, id: str, texts: Sequence[str]) -> Source:
     """The model with one more label, whose prototypes are made of `texts`, the brand's name first."""
     (embeddings,) = source.embedder.run(texts, "embedding")
-    added = half(prototypes(embeddings, len(source.head)))
+    added = half(LENGTH * prototypes(embeddings, len(source.head)))
     head = np.concatenate([source.head, added[:, None]], axis=1)
     return dataclasses.replace(source, head=head, labels=(*source.labels, id))
 
