@@ -1,45 +1,61 @@
 """What became of the users of each arm: the check that the split is sound, and differences with their intervals.
 
-By intention to treat: a user counts for the arm of the first exposure, whatever came after. Statistics of means, with
-scipy; without the extra `compare` the functions say so.
+By intention to treat: a user counts for the arm of the first exposure, whatever came after. Where the share of the new
+arm changed while the experiment ran, users are compared with those who came at the same share, and only then added up:
+else the arms would differ in when their users came. Statistics of means, with scipy; without the extra `compare` the
+functions say so.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tierbreak.errors import InputError, SettingsError
+from tierbreak.compare.arms import ARMS, BEFORE, Users
+from tierbreak.compare.strata import Estimate, Strata, estimate, scipy
 
-ARMS = ("old", "new")
+#: Most values of a segment that are read apart, those with most users.
+MOST_VALUES = 50
 
-#: What a column of a metric before the experiment is called: `before_retained` stands beside `retained`.
-BEFORE = "before_"
+#: Chances below which the split, or what is missing, is not to be put down to luck.
+ALARM = 0.001
+
+__all__ = ["ARMS", "BEFORE", "Difference", "Experiment", "Split", "experiment"]
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How users were split while the new arm's share was meant to be `share`; `users` are old, new."""
+
+    share: float
+    users: tuple[int, int]
+    p: float
 
 
 @dataclass(frozen=True)
 class Difference:
     """A metric in both arms, new less old; NaN where it cannot be said.
 
-    n             users of each arm that have a value
-    missing       users of each arm that have none; they are left out, and where arms differ in them, so does the rest
-    mean          of each arm
+    segment       `column = value` where only a part of the users is looked at
+    n             users of each arm that are compared
+    missing       users of each arm that have no value: left out, and where arms differ in them, so does the rest
+    mean          of each arm; where shares changed, over the same mix of shares in both
     difference    new less old
-    interval      of the difference: Welch's, at `level`
+    interval      of the difference: Welch's, at the level of the experiment
     p             of Welch's t-test, two-sided
     adjusted      the difference after CUPED, None where there is nothing from before
     adjusted_interval, adjusted_p   likewise
     explained     0..1, the share of the variance that CUPED takes away
-    always        an interval that holds at every moment at once: for those who look every day
+    before_p      of Welch's t-test of the metric before the experiment, where arms should not differ
+    always        an interval that holds at every moment at once, for those who look every day: of the adjusted
+                  difference where there is one
     """
 
     metric: str
@@ -54,6 +70,7 @@ class Difference:
     adjusted_interval: tuple[float, float] | None
     adjusted_p: float | None
     explained: float | None
+    before_p: float | None
     always: tuple[float, float]
 
 
@@ -62,9 +79,12 @@ class Experiment:
     """The whole.
 
     users       in each arm, by first exposure
-    crossed     users that were seen in both arms
-    expected    share of the new arm that was meant
-    srm_p       sample ratio mismatch: chance of so uneven a split by luck alone; NaN where an arm is empty
+    moved       users that were in the old arm first and in the new one later; the other way round
+    expected    share of the new arm that was meant, over all users
+    srm_p       sample ratio mismatch: chance of so uneven a split by luck alone, over all users and over those of each
+                share; NaN without users, and where all of them came at a share of 0 or 1
+    splits      the same at each share that was meant, lowest first, each for itself
+    level       of the intervals, 0..1
     metrics     over all users, in the order of the columns
     segments    the same metrics in each segment; `q` has their Benjamini-Hochberg adjusted p
     q           one for each of `segments`
@@ -72,13 +92,20 @@ class Experiment:
     """
 
     users: tuple[int, int]
-    crossed: int
+    moved: tuple[int, int]
     expected: float
     srm_p: float
+    splits: tuple[Split, ...]
+    level: float
     metrics: tuple[Difference, ...]
     segments: tuple[Difference, ...]
     q: tuple[float, ...]
     notices: tuple[str, ...]
+
+    @property
+    def crossed(self) -> int:
+        """Users that were seen in both arms."""
+        return sum(self.moved)
 
 
 def experiment(
@@ -91,187 +118,158 @@ def experiment(
 ) -> Experiment:
     """Read an experiment.
 
-    exposures   one row an exposure: `user`, `arm` (old or new) and, if known, `at`, which orders a user's rows; further
-                columns of numbers or booleans are metrics, and those called `before_x` the metric x before it began
-    expected    0..1, the share of the new arm that was meant; None: half
+    exposures   one row an exposure: `user`, `arm` (old or new) and, if known, `at`, which orders a user's rows, and
+                `share`, the share of the new arm at that moment; further columns of numbers or booleans are metrics,
+                and those called `before_x` the metric x before it began
+    expected    0..1, the share of the new arm that was meant where a row does not say; None: half
     segments    columns by which metrics are read apart as well
     level       0..1, of the intervals
 
-    Raises InputError where a column is missing or an arm is neither old nor new.
+    Raises InputError where a column is missing, an arm is neither old nor new, a share is not in 0..1 or `at` is no
+    time; SettingsError without scipy.
     """
-    stats = _scipy()
-    wrong = [f"no column {column!r}" for column in ("user", "arm", *segments) if column not in exposures.columns]
-    if wrong:
-        raise InputError(f"{name}: {'; '.join(wrong)}; there are {', '.join(map(repr, exposures.columns))}")
-    arms = exposures["arm"].cast(pl.String)
-    if strange := sorted({str(arm) for arm in arms.unique()} - set(ARMS)):
-        raise InputError(f"{name}: arm {strange[0]!r} is neither 'old' nor 'new'")
-    ordered = exposures.sort("at", maintain_order=True, nulls_last=True) if "at" in exposures.columns else exposures
-    crossed = int((exposures.group_by("user").agg(pl.col("arm").n_unique())["arm"] > 1).sum())
-    first = ordered.unique("user", keep="first", maintain_order=True)
-    new = (first["arm"].cast(pl.String) == "new").to_numpy()
-    users = (int((~new).sum()), int(new.sum()))
-    share = 0.5 if expected is None else expected
-    srm = math.nan
-    if min(users) and 0 < share < 1:
-        total = sum(users)
-        srm = float(stats.chisquare(users, [total * (1 - share), total * share]).pvalue)
-    metrics = [
-        column
-        for column, kind in first.schema.items()
-        if (kind.is_numeric() or kind == pl.Boolean)
-        and column not in ("user", "at", "share", *segments)
-        and not column.startswith(BEFORE)
-    ]
-    whole = tuple(_difference(stats, first, new, metric, None, level) for metric in metrics)
+    scipy()
+    users = Users.of(exposures, segments, expected, name)
+    rows, new, share, metrics = users.rows, users.new, users.share, users.metrics
+    splits = tuple(
+        Split(float(one), _split(new[share == one]), _srm(new[share == one], share[share == one]))
+        for one in np.unique(share)
+    )
+    whole = tuple(_difference(rows, new, share, metric, None, level) for metric in metrics)
     parts: list[Difference] = []
+    notices = [*users.notices, *_alarms(new, share, whole)]
     for segment in segments:
-        for value in sorted({str(one) for one in first[segment].drop_nulls()}):
-            here = (first[segment].cast(pl.String) == value).fill_null(False).to_numpy()
+        counted = (
+            rows.group_by(pl.col(segment).alias("value"))
+            .len()
+            .drop_nulls()
+            .sort("len", "value", descending=[True, False])
+        )
+        if counted.height > MOST_VALUES:
+            notices.append(f"{segment} has {counted.height:,} values; the {MOST_VALUES} with most users are shown")
+        if unknown := rows[segment].null_count():
+            notices.append(f"{segment} is not known of {unknown:,} users; they are in no segment")
+        for value in sorted(counted["value"].head(MOST_VALUES)):
+            here = (rows[segment] == value).fill_null(False).to_numpy()
             label = f"{segment} = {value}"
-            parts += [_difference(stats, first.filter(here), new[here], metric, label, level) for metric in metrics]
-    notices = _notices(users, crossed, metrics, whole)
-    return Experiment(users, crossed, share, srm, whole, tuple(parts), _adjusted(stats, parts), notices)
-
-
-def always_valid(values: Floats, level: float = 0.95, plan: int = 10_000) -> tuple[float, float]:
-    """A confidence sequence for a mean: an interval that may be looked at after every user and still holds.
-
-    values   float64 [n], one a user in any order, finite
-    plan     the number of users at which it is to be tightest
-
-    Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2021, "Time-uniform central limit theory and asymptotic
-    confidence sequences": the mean, more or less sd * sqrt((2 (n r + 1) / (n^2 r)) log(sqrt(n r + 1) / alpha)), with
-    r = (-2 log alpha + log(-2 log alpha) + 1) / plan.
-
-    >>> low, high = always_valid(np.array([0.0, 1.0] * 5_000))
-    >>> round(low, 4), round(high, 4)
-    (0.4848, 0.5152)
-    """
-    n, alpha = len(values), 1 - level
-    if n < 2:
-        return math.nan, math.nan
-    r = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha)) + 1) / plan
-    width = math.sqrt(2 * (n * r + 1) / (n * n * r) * math.log(math.sqrt(n * r + 1) / alpha))
-    half = float(values.std(ddof=1)) * width
-    return float(values.mean()) - half, float(values.mean()) + half
-
-
-def _difference(
-    stats: Any, first: pl.DataFrame, new: npt.NDArray[np.bool_], metric: str, segment: str | None, level: float
-) -> Difference:
-    value = _numbers(first[metric])
-    known = np.isfinite(value)
-    old_values, new_values = value[known & ~new], value[known & new]
-    n = (len(old_values), len(new_values))
-    missing = (int((~known & ~new).sum()), int((~known & new).sum()))
-    mean = tuple(float(one.mean()) if len(one) else math.nan for one in (old_values, new_values))
-    low, high, p = _welch(stats, old_values, new_values, level)
-    before = f"{BEFORE}{metric}"
-    adjusted = adjusted_interval = adjusted_p = explained = None
-    residual = value
-    if before in first.columns:
-        earlier = _numbers(first[before])
-        residual, explained = _cuped(value, earlier, known)
-        a, b = residual[known & ~new], residual[known & new]
-        if len(a) and len(b):
-            adjusted = float(b.mean() - a.mean())
-        *ends, adjusted_p = _welch(stats, a, b, level)
-        adjusted_interval = (ends[0], ends[1])
-    return Difference(
-        metric, segment, n, missing, (mean[0], mean[1]), mean[1] - mean[0], (low, high), p,
-        adjusted, adjusted_interval, adjusted_p, explained, _always(residual[known], new[known], level),
+            parts += [
+                _difference(rows.filter(here), new[here], share[here], metric, label, level) for metric in metrics
+            ]
+    return Experiment(
+        _split(new), users.moved, float(share.mean()) if len(share) else math.nan,
+        _mismatch(_srm(new, share), splits), splits, level, whole, tuple(parts), _adjusted(parts), tuple(notices),
     )  # fmt: skip
 
 
-def _always(value: Floats, new: npt.NDArray[np.bool_], level: float) -> tuple[float, float]:
-    """The confidence sequence of the difference: of each user's part in it, whose mean is the difference."""
-    share = float(new.mean()) if len(new) else 0.0
-    if not 0 < share < 1:
-        return math.nan, math.nan
-    # Centred in each arm, so that the parts hold the noise of the metric alone and not its level.
-    means = value[new].mean(), value[~new].mean()
-    part = np.where(new, (value - means[0]) / share, -(value - means[1]) / (1 - share)) + means[0] - means[1]
-    return always_valid(part, level)
+def _split(new: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    return int((~new).sum()), int(new.sum())
 
 
-def _cuped(value: Floats, earlier: Floats, known: npt.NDArray[np.bool_]) -> tuple[Floats, float]:
-    """The metric less what its value before explains; a user without one from before has the mean of those who do.
+def _srm(new: npt.NDArray[np.bool_], share: Floats) -> float:
+    """Chi-square with one degree of freedom: the users in the new arm against what the shares of all come to.
+
+    Each user is one draw with a chance of his own, so that the variance is the sum of share * (1 - share). With one
+    share for all it is Pearson's statistic. Who stands where a share of 0 or 1 has no room for him was not assigned by
+    it: that does not happen by luck.
+    """
+    if (new & (share == 0)).any() or (~new & (share == 1)).any():
+        return 0.0
+    variance = float((share * (1 - share)).sum())
+    if variance == 0:
+        return math.nan
+    return float(scipy().chi2.sf((new.sum() - share.sum()) ** 2 / variance, 1))
+
+
+def _mismatch(whole: float, splits: Sequence[Split]) -> float:
+    """One chance for all: too many at one share and too few at another must not make up for each other.
+
+    Where there are several shares it is Bonferroni's, of the whole and of the parts that are large enough for the
+    chi-square: of whom five or more were meant for either arm (Cochran 1954, "Some Methods for Strengthening the Common
+    chi-square Tests").
+    """
+    parts = [one.p for one in splits if sum(one.users) * min(one.share, 1 - one.share) >= 5]
+    if len(splits) < 2 or not parts or math.isnan(whole):
+        return whole
+    return min(1.0, 2 * min(whole, len(parts) * min(parts)))
+
+
+def _difference(
+    rows: pl.DataFrame, new: npt.NDArray[np.bool_], share: Floats, metric: str, segment: str | None, level: float
+) -> Difference:
+    value = rows[metric].to_numpy()
+    known = np.isfinite(value)
+    strata = Strata.at(new, share, known)
+    raw = estimate(strata, value, level)
+    missing = _split(new[~known])
+    before = f"{BEFORE}{metric}"
+    if before not in rows.columns:
+        return Difference(
+            metric, segment, strata.users, missing, raw.mean, raw.difference, raw.interval, raw.p,
+            None, None, None, None, None, raw.always,
+        )  # fmt: skip
+    earlier = rows[before].to_numpy()
+    there = np.isfinite(earlier)
+    before_p = estimate(Strata.at(new, share, there), earlier, level).p
+    adjusted, explained = _cuped(strata, value, earlier, raw, level)
+    return Difference(
+        metric, segment, strata.users, missing, raw.mean, raw.difference, raw.interval, raw.p,
+        adjusted.difference, adjusted.interval, adjusted.p, explained, before_p, adjusted.always,
+    )  # fmt: skip
+
+
+def _cuped(strata: Strata, value: Floats, earlier: Floats, raw: Estimate, level: float) -> tuple[Estimate, float]:
+    """The estimate less what the metric before explains; a user without one from before has the mean of those with one.
+
+    theta is the one that makes the variance of the difference least, so that the adjustment never widens an interval.
+    Nobody's value before was changed by the arm, so filling in one number for all who have none moves no difference.
 
     Source: Deng, Xu, Kohavi and Walker 2013, "Improving the Sensitivity of Online Controlled Experiments by Utilizing
-    Pre-Experiment Data".
+    Pre-Experiment Data", section 3.
     """
-    there = np.isfinite(earlier) & known
-    if there.sum() < 2 or earlier[there].std() == 0:
-        return value, 0.0
+    there = np.isfinite(earlier) & strata.inside
+    if not there.any() or math.isnan(raw.p):
+        return raw, 0.0
     filled = np.where(np.isfinite(earlier), earlier, earlier[there].mean())
-    spread = np.cov(value[known], filled[known])
-    if spread[0, 0] == 0:
-        return value, 0.0
-    theta = spread[0, 1] / spread[1, 1]
-    explained = float(spread[0, 1] ** 2 / (spread[0, 0] * spread[1, 1]))
-    return value - theta * (filled - filled[known].mean()), explained
+    of_before, shared = strata.variance(filled, filled), strata.variance(value, filled)
+    if of_before <= (1e-12 * np.abs(filled[strata.inside]).max()) ** 2:
+        return raw, 0.0
+    theta = shared / of_before
+    adjusted = estimate(strata, value - theta * (filled - filled[strata.inside].mean()), level)
+    return adjusted, min(shared**2 / (of_before * strata.variance(value, value)), 1.0)
 
 
-def _welch(stats: Any, old: Floats, new: Floats, level: float) -> tuple[float, float, float]:
-    """Interval of the difference and p; NaN where an arm has fewer than two users, or nothing varies."""
-    if len(old) < 2 or len(new) < 2 or (old.std() == 0 and new.std() == 0):
-        return math.nan, math.nan, math.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns of an arm in which all users are alike
-        found = stats.ttest_ind(new, old, equal_var=False)
-    ends = found.confidence_interval(level)
-    return float(ends.low), float(ends.high), float(found.pvalue)
-
-
-def _adjusted(stats: Any, parts: Sequence[Difference]) -> tuple[float, ...]:
+def _adjusted(parts: Sequence[Difference]) -> tuple[float, ...]:
     """Benjamini-Hochberg over all segments that have a p; NaN for the others."""
     p = np.array([one.adjusted_p if one.adjusted_p is not None else one.p for one in parts], dtype=np.float64)
     q = np.full(len(p), np.nan)
     known = np.isfinite(p)
     if known.any():
-        q[known] = stats.false_discovery_control(p[known])
+        q[known] = scipy().false_discovery_control(p[known])
     return tuple(q.tolist())
 
 
-def _notices(
-    users: tuple[int, int], crossed: int, metrics: Sequence[str], whole: Sequence[Difference]
-) -> tuple[str, ...]:
+def _alarms(new: npt.NDArray[np.bool_], share: Floats, whole: Sequence[Difference]) -> list[str]:
     out = []
-    if not min(users):
-        out.append(f"no user in the {ARMS[users.index(0)]} arm: nothing can be compared")
-    if crossed:
-        out.append(f"{crossed:,} users were seen in both arms; each counts for the first")
-    if not metrics:
+    old_count, new_count = _split(new)
+    if len(new) and not min(old_count, new_count):
+        out.append(f"no user in the {'old' if not old_count else 'new'} arm: nothing can be compared")
+    if astray := int((new & (share == 0)).sum() + (~new & (share == 1)).sum()):
+        out.append(f"users in an arm that had a share of 0 at that moment: {astray:,}; the split is not the ramp's")
+    if not whole:
         out.append("no column of numbers beside user and arm: no metric to compare")
     for one in whole:
+        old_missing, new_missing = one.missing
         if sum(one.missing):
-            out.append(f"{one.metric}: no value for {one.missing[0]:,} old and {one.missing[1]:,} new users; left out")
-    return tuple(out)
-
-
-def _numbers(column: pl.Series) -> Floats:
-    return column.cast(pl.Float64, strict=False).fill_null(math.nan).to_numpy().astype(np.float64)
-
-
-def _scipy() -> Any:
-    try:
-        from scipy import stats
-    except ImportError:
-        raise SettingsError("the figures of an experiment need scipy: pip install 'tierbreak[compare]'") from None
-    return stats
-
-
-def as_dict(found: Experiment) -> Mapping[str, Any]:
-    """For JSON; NaN becomes null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, float):
-            return value if math.isfinite(value) else None
-        if isinstance(value, tuple | list):
-            return [plain(one) for one in value]
-        if isinstance(value, Difference):
-            return {key: plain(one) for key, one in vars(value).items()}
-        return value
-
-    return {key: plain(value) for key, value in vars(found).items()}
+            out.append(f"{one.metric}: no value for {old_missing:,} old and {new_missing:,} new users; left out")
+            table = [[old_missing, old_count - old_missing], [new_missing, new_count - new_missing]]
+            if np.sum(table, axis=0).all() and np.sum(table, axis=1).all():
+                p = float(scipy().chi2_contingency(table).pvalue)
+                if p < ALARM:
+                    out.append(f"{one.metric}: the arms differ in how many have no value (p = {p:.1g}); those who "
+                               "have one are no longer alike")  # fmt: skip
+        if apart := old_count + new_count - sum(one.missing) - sum(one.n):
+            out.append(f"{one.metric}: {apart:,} users came at a share at which an arm has fewer than two; left out")
+        if one.before_p is not None and one.before_p < ALARM:
+            out.append(f"{one.metric}: the arms differed before the experiment began (p = {one.before_p:.1g}); the "
+                       "split is not by chance")  # fmt: skip
+    return out

@@ -10,24 +10,21 @@ cannot keep up with is dropped and counted. A script that makes one guards its o
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 import logging
 import multiprocessing
-import os
-import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
+from tierbreak.compare.shadowed import SAID, Asked, Side, serve
 from tierbreak.decisions import Decision
 from tierbreak.engine import Engine
 from tierbreak.parts import Parts
@@ -35,18 +32,12 @@ from tierbreak.tables import GUARDED
 
 log = logging.getLogger(__name__)
 
-#: Rows sent over in one message, and seconds that fewer may wait for company.
-TOGETHER, WAIT = 256, 0.05
+#: Rows sent over in one message, and seconds that fewer may wait for company. Few messages: while one is pickled, the
+#: caller's thread must wait for the interpreter.
+TOGETHER, WAIT = 1_000, 0.5
 
-#: What stands in the log of each side's answer, as `old.brand` and so on.
-SAID = ("brand", "tier", "confidence", "rule", "reason")
-
-
-class Side(Protocol):
-    """What can be a shadow side: an Engine, or anything that adds the columns of SAID to rows."""
-
-    def classify(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """One decision a row, in the order the rows came."""
+#: Of SAID what is no text.
+_NUMBERS = {"confidence": pl.Float64}
 
 
 @dataclass
@@ -91,14 +82,15 @@ class Shadow:
         if not 0 <= sample <= 1:
             raise ValueError(f"sample must lie in 0..1, got {sample}")
         self.old, self.counts, self._sample = old, Counts(), sample
-        self._draw = random.Random(seed)
-        self._waiting: deque[tuple[dict[str, Any], dict[str, Any]]] = deque()
-        self._most, self._lock, self._wake, self._ending = queue, threading.Lock(), threading.Event(), False
+        self._draw = np.random.default_rng(seed)
+        self._waiting: deque[Asked] = deque()
+        self._most, self._rows, self._ending = queue, 0, False
+        self._lock, self._wake = threading.Lock(), threading.Event()
         make = _Again(new.parts.bundle, new.settings) if isinstance(new, Engine) else new
         # Spawned, not forked: the caller's threads and locks, and the pages of its cache, must not come along.
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, make, str(log)), daemon=True, name="shadow")
+        self._process = context.Process(target=serve, args=(theirs, make, str(log)), daemon=True, name="shadow")
         self._process.start()
         theirs.close()
         self._sender = threading.Thread(target=self._send, daemon=True, name="shadow-sender")
@@ -108,10 +100,12 @@ class Shadow:
         """What `old.classify` returns."""
         out = self.old.classify(rows)
         try:
-            chosen = [at for at in range(out.height) if self._draw.random() < self._sample]
-            part = out[chosen]
-            given = part.select("descriptor", *(name for name in GUARDED if name in part.columns)).to_dicts()
-            self._offer(out.height, list(zip(given, part.select(SAID).to_dicts(), strict=True)))
+            part = out if self._sample == 1 else out.filter(self._draw.random(out.height) < self._sample)
+            given = [name for name in ("descriptor", *GUARDED) if name in part.columns]
+            old = (pl.col(name).cast(_NUMBERS.get(name, pl.String)).alias(f"old.{name}") for name in SAID)
+            shown = part.head(self._most).select(*given, *old)  # more than that cannot wait
+            parts = [shown[at : at + TOGETHER] for at in range(0, shown.height, TOGETHER)]
+            self._offer(out.height, parts, part.height)
         except Exception:
             log.exception("shadow: rows were not offered")
         return out
@@ -120,23 +114,30 @@ class Shadow:
         """What `old.classify_one` returns."""
         decision = self.old.classify_one(descriptor, **columns)
         try:
-            offered = []
-            if self._draw.random() < self._sample:
-                said = {name: getattr(decision, name) for name in SAID}
+            offered: list[Asked] = []
+            if self._sample == 1 or self._draw.random() < self._sample:
+                said = tuple(getattr(decision, name) for name in SAID)
                 offered.append(({"descriptor": descriptor, **columns}, said))
-            self._offer(1, offered)
+            self._offer(1, offered, len(offered))
         except Exception:
             log.exception("shadow: a row was not offered")
         return decision
 
-    def _offer(self, asked: int, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    def _offer(self, asked: int, parts: Sequence[Asked], rows: int) -> None:
         with self._lock:
-            room = max(0, self._most - len(self._waiting)) if self._sender.is_alive() else 0
-            self._waiting.extend(rows[:room])
+            room = max(0, self._most - self._rows) if self._sender.is_alive() else 0
+            left = min(room, rows)
             self.counts.asked += asked
-            self.counts.sampled += len(rows)
-            self.counts.dropped += max(0, len(rows) - room)
-        if len(self._waiting) >= TOGETHER:
+            self.counts.sampled += rows
+            self.counts.dropped += rows - left
+            self._rows += left
+            for part in parts:
+                if left <= 0:
+                    break
+                self._waiting.append(part[:left] if isinstance(part, pl.DataFrame) else part)
+                left -= _height(part)
+            full = self._rows >= TOGETHER
+        if full and not self._wake.is_set():
             self._wake.set()
 
     def _send(self) -> None:
@@ -144,26 +145,41 @@ class Shadow:
         while True:
             self._wake.wait(WAIT)
             self._wake.clear()
-            with self._lock:
-                batch = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
-                more = bool(self._waiting)
-            if not batch:
+            batch, rows = self._batch()
+            if not rows:
                 if self._ending:
                     return
                 continue
-            if more:
-                self._wake.set()
             try:
                 self._ours.send(batch)
                 self._ours.recv()  # one batch is on its way at a time: what waits, waits here, where it is counted
             except (OSError, EOFError):
-                with self._lock:
-                    self.counts.dropped += len(batch) + len(self._waiting)
-                    self._waiting.clear()
                 log.error("shadow: the other process is gone; the old engine answers alone")
+                with self._lock:
+                    self.counts.dropped += rows + self._rows
+                    self._waiting.clear()
+                    self._rows = 0
                 return
+            except Exception:  # a value of the caller's that cannot be pickled: nothing went over
+                log.exception("shadow: rows were not sent")
+                with self._lock:
+                    self.counts.dropped += rows
+                continue
             with self._lock:
-                self.counts.sent += len(batch)
+                self.counts.sent += rows
+
+    def _batch(self) -> tuple[list[Asked], int]:
+        """What goes over next, and how many rows that are; where as much again waits, the next turn comes at once."""
+        batch: list[Asked] = []
+        rows = 0
+        with self._lock:
+            while self._waiting and (not batch or rows + _height(self._waiting[0]) <= TOGETHER):
+                batch.append(self._waiting.popleft())
+                rows += _height(batch[-1])
+            self._rows -= rows
+            if self._rows >= TOGETHER or (self._waiting and self._ending):
+                self._wake.set()
+        return batch, rows
 
     @property
     def alive(self) -> bool:
@@ -176,13 +192,18 @@ class Shadow:
         self._wake.set()
         end = time.monotonic() + timeout
         self._sender.join(timeout)
+        if self._sender.is_alive():  # it waits for a side that hangs: only the end of that process wakes it
+            self._process.kill()
+            self._sender.join()
         self._ours.close()
         self._process.join(max(0.1, end - time.monotonic()))
         if self._process.is_alive():
             self._process.kill()
+            self._process.join()
         with self._lock:
-            self.counts.dropped += len(self._waiting)
+            self.counts.dropped += self._rows
             self._waiting.clear()
+            self._rows = 0
 
     def __enter__(self) -> Self:
         return self
@@ -199,43 +220,10 @@ class _Again:
     settings: Any
 
     def __call__(self) -> Engine:
-        return Engine(Parts.load(self.bundle, None, self.settings), self.settings)
+        # One core: the others are the caller's, whose own answers must not wait for those of the model here.
+        settings = self.settings.model_copy(update={"threads": 1})
+        return Engine(Parts.load(self.bundle, None, settings), settings)
 
 
-def _serve(pipe: Connection, make: Callable[[], Side], path: str) -> None:
-    """The other process: rows in, both answers into the log."""
-    if hasattr(os, "nice"):
-        os.nice(10)  # it must never take the time of those who wait for an answer
-    side = make()
-    with Path(path).open("a", encoding="utf-8") as file:
-        while True:
-            try:
-                batch = pipe.recv()
-            except (EOFError, OSError):
-                return
-            file.writelines(_lines(side, batch))
-            file.flush()
-            try:
-                pipe.send(True)
-            except OSError:
-                return
-
-
-def _lines(side: Side, batch: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
-    """One line a row; where the side fails on a batch, its rows stand there with the error and no answer."""
-    rows = [given for given, _ in batch]
-    nothing: dict[str, Any] = dict.fromkeys(SAID)
-    try:
-        frame = pl.DataFrame(rows, schema_overrides={"descriptor": pl.String, **GUARDED}, infer_schema_length=None)
-        answers, wrong = side.classify(frame).select(SAID).to_dicts(), None
-    except Exception as error:
-        answers, wrong = [nothing] * len(rows), f"{type(error).__name__}: {error}"
-    at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    lines = []
-    for (given, said), answer in zip(batch, answers, strict=True):
-        row = {"at": at, **given}
-        row |= {f"old.{name}": said[name] for name in SAID} | {f"new.{name}": answer[name] for name in SAID}
-        if wrong is not None:
-            row["error"] = wrong
-        lines.append(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-    return lines
+def _height(part: Asked) -> int:
+    return part.height if isinstance(part, pl.DataFrame) else 1

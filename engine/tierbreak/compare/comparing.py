@@ -1,0 +1,227 @@
+"""An old system against a new one, from their names to the report: who is asked what, in which order.
+
+sides, traffic -> pairs -> figures -> sections
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tierbreak.brands import Registry
+from tierbreak.bundle import Bundle
+from tierbreak.compare import exposures, labels
+from tierbreak.compare.experiment import experiment
+from tierbreak.compare.gates import Gates
+from tierbreak.compare.judging import judged
+from tierbreak.compare.measure.latency import Latency, asked, latency, of_engine, throughput, unasked
+from tierbreak.compare.measure.noise import ROWS, Noise, noise, repeats
+from tierbreak.compare.pairing import Reading, pair
+from tierbreak.compare.pairs import SIDES, Pairs
+from tierbreak.compare.ramp import Ramp
+from tierbreak.compare.reporting import Given, Report, report
+from tierbreak.compare.sampling import Sample, draw
+from tierbreak.compare.sides import Asked, Side, open_side
+from tierbreak.compare.sides.engine import EngineSide
+from tierbreak.compare.sides.side import Lines
+from tierbreak.engine import Engine
+from tierbreak.errors import InputError
+from tierbreak.evaluation import Gold
+from tierbreak.files import Source, open_source
+from tierbreak.files.columns import Columns, choose
+from tierbreak.files.guards import DateOrder
+from tierbreak.legacy import read_map
+from tierbreak.settings import Settings
+from tierbreak.tables import GUARDED
+
+#: Lines of the sample whose two decisions are explained beside each other.
+EXPLAINED = 60
+
+#: Usual names of a column of users, letters and digits only, in lower case.
+USERS = ("user", "userid", "customer", "customerid", "account", "accountid", "member", "memberid")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be compared.
+
+    old, new     sides, by the names that `sides` takes
+    traffic      a file, or '-' for standard input
+    columns      part -> column of the traffic, as files.columns.choose takes them
+    user         its column of users; None: looked for by usual names; '': there is none
+    id           the column of ids, in the traffic and in files of decisions
+    names        TSV, name -> id
+    gold, exposures, labels, gates, ramp   files; None: that part of the report says how to give it
+    segments     columns of the exposures to be read apart
+    model        whether engines load a model
+    """
+
+    old: str
+    new: str
+    traffic: str
+    format: str | None = None
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    user: str | None = None
+    id: str | None = None
+    date_order: DateOrder | None = None
+    old_columns: Mapping[str, str] = field(default_factory=dict)
+    new_columns: Mapping[str, str] = field(default_factory=dict)
+    names: Path | None = None
+    gold: Path | None = None
+    exposures: Path | None = None
+    segments: Sequence[str] = ()
+    labels: Path | None = None
+    gates: Path | None = None
+    ramp: Path | None = None
+    settings: Settings = field(default_factory=Settings)
+    model: bool = True
+    seed: int = 0
+
+    @property
+    def inputs(self) -> list[str]:
+        """Every file that the answer depends on, the gates left out."""
+        files = (self.traffic, self.old, self.new, self.gold, self.exposures, self.labels)
+        return [str(file) for file in files if file is not None]
+
+
+def compare(
+    question: Question,
+    folder: Path,
+    *,
+    watch: Callable[[Source], AbstractContextManager[Callable[[], None]]] = lambda source: nullcontext(lambda: None),
+) -> Report:
+    """Ask both sides, and make the report.
+
+    folder   an empty one, for the table of paired decisions; it may grow to 60 bytes a row
+    watch    given the traffic, a context whose value is called after each chunk
+
+    Raises SettingsError, InputError and what a side raises. Nothing is written outside `folder` and the folders for
+    what passes, which are taken away again.
+    """
+    gates = None if question.gates is None else Gates.read(question.gates)
+    ramp = None if question.ramp is None else Ramp.read(question.ramp)
+    tried = None if question.exposures is None else _experiment(question, question.exposures)
+    shipped = Registry.load(*Bundle.find().registries)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(question.traffic, question.format))
+        columns = choose(source.columns, dict(question.columns), name=source.name)
+        old, new = (_opened(stack, question, side, columns) for side in SIDES)
+        sides = (old, new)
+        registry = next((side.registry for side in (new, old) if side.registry is not None), shipped)
+        names = None if question.names is None else read_map(question.names, registry)
+        gold = None if question.gold is None else Gold.read(question.gold, registry)
+        user = _user(source, columns, question.user)
+        reading = Reading(columns, user, question.id, question.settings.debits, question.date_order)
+        with watch(source) as advance:
+            paired = pair(old, new, source, reading, folder, shipped=shipped, given=names, advance=advance)
+        pairs = paired.pairs
+        sample = draw(pairs, seed=question.seed)
+        noises = [_noise(pairs, side, name, question.seed) for side, name in zip(sides, SIDES, strict=True)]
+        latencies = [_latency(pairs, side, name, question.seed) for side, name in zip(sides, SIDES, strict=True)]
+        given = Given(
+            gold=None if gold is None else judged(gold, sides, paired),
+            experiment=tried,
+            ramp=ramp,
+            labels=None if question.labels is None else labels.read(question.labels, pairs, registry),
+            gates=gates,
+            late=None if gates is None else gates.late(question.inputs),
+            sample=sample,
+            records=_records(pairs, sides, sample),
+            noise=(noises[0], noises[1]),
+            latency=(latencies[0], latencies[1]),
+            throughput=tuple(
+                throughput(
+                    name, pairs.traffic.rows, spent.wall, spent.cpu,
+                    core_hour=gates.prices.core_hour if gates and gates.prices else None,
+                    currency=gates.prices.currency if gates and gates.prices else "",
+                )
+                for name, spent in zip(SIDES, paired.spent, strict=True)
+            ),
+            cache_bytes=question.settings.cache_bytes,
+            seed=question.seed,
+        )  # fmt: skip
+        return report(pairs, given)
+
+
+def _experiment(question: Question, path: Path) -> Any:
+    read = exposures.read(path)
+    if unknown := [name for name in question.segments if name not in read.segments]:
+        there = ", ".join(map(repr, read.segments)) or "none"
+        raise InputError(f"{path}: no column {unknown[0]!r} of words to be read apart; there are: {there}")
+    found = experiment(read.rows, expected=read.expected, segments=question.segments, name=read.name)
+    return replace(found, notices=(*read.notices, *found.notices))
+
+
+def _opened(stack: ExitStack, question: Question, side: str, columns: Columns) -> Side:
+    told = question.old_columns if side == "old" else question.new_columns
+    asked_for = Asked(told, question.id, columns.descriptor, None, question.settings, question.model)
+    opened = open_side(question.old if side == "old" else question.new, asked_for)
+    stack.callback(opened.close)
+    return opened
+
+
+def _user(source: Source, columns: Columns, told: str | None) -> str | None:
+    """The traffic's column of users. Raises InputError where one is asked for that is not there."""
+    if told == "":
+        return None
+    if told is not None:
+        if told not in source.columns:
+            there = ", ".join(map(repr, source.columns))
+            raise InputError(f"{source.name}: no column {told!r} for --user\n  columns: {there}")
+        return told
+    taken = set(columns.names.values())
+    by_plain = {"".join(filter(str.isalnum, name.casefold())): name for name in source.columns if name not in taken}
+    return next((by_plain[usual] for usual in USERS if usual in by_plain), None)
+
+
+def _noise(pairs: Pairs, side: Side, name: str, seed: int) -> Noise:
+    """How often a side differs from itself: an engine or list is asked again, of a file its equal rows are compared."""
+    if side.kind == "file":
+        return repeats(pairs, name)
+    given = [f"given_{column}" for column in GUARDED]
+    have = [column for column in pairs.scan().collect_schema() if column in given]
+    rows = pairs.scan().select("descriptor", *have, pl.col("descriptor").hash(seed).alias("drawn"))
+    chosen = rows.bottom_k(4 * ROWS, by="drawn").collect().drop("drawn")
+    chosen = chosen.rename({column: column.removeprefix("given_") for column in have})
+    if isinstance(side, EngineSide):
+        again = Engine(replace(side.engine.parts, cache=None), side.engine.settings)
+        return noise(side.decide, again.classify, chosen, side=name, seed=seed)
+    return noise(side.decide, side.decide, chosen, side=name, seed=seed)
+
+
+def _latency(pairs: Pairs, side: Side, name: str, seed: int) -> Latency:
+    if side.kind == "file":
+        return unasked(name)
+    drawn = asked(pairs, name, seed=seed)
+    if isinstance(side, EngineSide):
+        return of_engine(side.engine, drawn, side=name)
+
+    def ask(descriptor: str) -> str | None:
+        said = side.decide(pl.DataFrame({"descriptor": [descriptor]}))
+        tier: str | None = said["tier"][0]
+        return tier
+
+    return latency(ask, drawn, side=name)
+
+
+def _records(pairs: Pairs, sides: Sequence[Side], sample: Sample) -> dict[str, tuple[Lines, Lines]]:
+    """Both decision records of the first lines of a sample, each with what guards saw of its row."""
+    units = sample.units[:EXPLAINED]
+    columns = [name for name in pairs.scan().collect_schema() if name.startswith("given_")]
+    rows = pairs.scan().filter(pl.col("row").is_in([unit.row for unit in units])).select("row", *columns).collect()
+    seen: Mapping[int, dict[str, Any]] = {row.pop("row"): row for row in rows.to_dicts()}
+    out = {}
+    for unit in units:
+        guards = {name.removeprefix("given_"): value for name, value in seen.get(unit.row, {}).items()}
+        known = {name: value for name, value in guards.items() if value is not None}
+        records = [
+            side.explain(unit.descriptor, **known) or (("brand", said.name or "none"), ("decided by", said.by))
+            for side, said in zip(sides, (unit.old, unit.new), strict=True)
+        ]
+        out[unit.id] = (records[0], records[1])
+    return out
