@@ -195,7 +195,7 @@ def _load_model(folder: Path | None, registry: Registry, settings: Settings) -> 
 def _folded_examples(book: Rulebook) -> list[Sequence[str]]:
     """The folded examples of each rule: what the truth guard moves about."""
     texts = [example.descriptor for rule in book.rules for example in (*rule.examples, *rule.counterexamples)]
-    folded = iter(normalise.normalise(pl.Series(texts, dtype=pl.String))["folded"].to_list())
+    folded = iter(normalise.folded(pl.Series(texts, dtype=pl.String)).to_list())
     return [[next(folded) for _ in (*rule.examples, *rule.counterexamples)] for rule in book.rules]
 
 

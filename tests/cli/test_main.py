@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 import tierbreak
-from tierbreak import errors
+from tierbreak import cli, errors
 from tierbreak.cli import options
 from tierbreak.cli.output import visible
 
@@ -85,11 +86,29 @@ def test_version(run, monkeypatch):
     assert run("--version") == (0, "tierbreak 1.2.3\n", "")
 
 
-@pytest.mark.parametrize("command", [[], ["classify"], ["explain"], ["normalise"], ["cache"], ["cache", "clear"]])
-def test_every_command_has_help(run, command):
-    ran = run(*command, "--help")
+def commands(command=None, path=()):
+    """Every command and group, with the words that call it."""
+    command = command or typer.main.get_command(cli.app)
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*path, name))
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), list(commands()), ids=lambda it: " ".join(it) if isinstance(it, tuple) else ""
+)
+def test_every_command_has_help_that_says_what_its_source_does(run, monkeypatch, path, command):
+    """Nothing in it is taken for markup, as `[default: …]` once was."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 300)
+    ran = run(*path, "--help")
     assert ran.code == 0
-    assert "Usage: " + " ".join(["tierbreak", *command]) in ran.out
+    assert "Usage: " + " ".join(["tierbreak", *path]) in ran.out
+    shown = " ".join(ran.out.replace("│", " ").split())
+    texts = [command.help, *(getattr(each, "help", None) for each in command.params)]
+    paragraphs = [part for text in texts if text for part in text.split("\n\n")]
+    assert paragraphs
+    assert [part for part in paragraphs if " ".join(part.split()) not in shown] == []
 
 
 def test_visible_leaves_no_character_that_does_not_print():

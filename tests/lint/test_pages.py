@@ -9,7 +9,9 @@ import tierbreak
 from tierbreak import lint
 from tierbreak.brands import Registry
 from tierbreak.bundle import Bundle, shipped
-from tierbreak.errors import RegistryError
+from tierbreak.errors import Fault, RegistryError
+from tierbreak.legacy import reading
+from tierbreak.legacy.translate import translated
 from tierbreak.lint.codes import CODES, page
 
 PAGES = shipped() / "rules" / "codes"
@@ -25,7 +27,7 @@ def blocks(code, part):
 
 def test_every_code_in_the_package_has_a_page_and_every_page_a_code():
     sources = Path(tierbreak.__file__).parent.rglob("*.py")
-    used = {code for path in sources for code in re.findall(r'"([BR]\d{3})"', path.read_text())}
+    used = {code for path in sources for code in re.findall(r'"([BLR]\d{3})"', path.read_text())}
     assert used == set(CODES)
     assert {path.stem for path in PAGES.iterdir()} == set(CODES)
 
@@ -51,6 +53,21 @@ def test_a_bad_registry_is_refused_and_a_good_one_is_not(code, tmp_path):
     for text in blocks(code, "Good"):
         path.write_text(text)
         Registry.load(path)
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code.startswith("L")])
+def test_a_line_of_a_bad_list_is_no_rule_and_all_of_a_good_one_are(code, tmp_path):
+    path = tmp_path / "old.csv"
+
+    def found(text):
+        path.write_text(text)
+        listing = reading.read(path)
+        made = [translated(rule, path) for rule in listing.rules]
+        return [fault.code for fault in (*listing.faults, *made) if isinstance(fault, Fault)]
+
+    for text in blocks(code, "Bad"):
+        assert found(text) == [code] * (len(text.splitlines()) - 1), "every line below the header"
+    assert [found(text) for text in blocks(code, "Good")] == [[]]
 
 
 def checked(folder, settings, codes, part):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 from types import FrameType
@@ -14,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from tierbreak.cli import bundle, cache, classify, evaluate, explain, model, normalise, rules, simulate, train
+from tierbreak.cli import bundle, cache, classify, compare, evaluate, explain, model, normalise, rules, simulate, train
 from tierbreak.cli.output import complain
 from tierbreak.errors import TierbreakError
 
@@ -25,6 +26,9 @@ INTERRUPTED, PIPE_CLOSED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 #: What typer raises for a wrong option or argument, whichever click it brings: the parent of BadParameter.
 _UsageError: Any = typer.BadParameter.__base__
+
+#: What opens a tag of rich's markup. Its own `escape` would be imported at every start.
+_MARKUP = re.compile(r"\[(?=[a-z#/@][^\[]*\])")
 
 app = typer.Typer(
     name="tierbreak",
@@ -42,6 +46,7 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(model.app, name="model")
 app.add_typer(rules.app, name="rules")
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.command()(simulate.simulate)
 app.command()(train.train)
 app.command()(bundle.bundle)
@@ -80,7 +85,7 @@ def run(arguments: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(arguments, prog_name="tierbreak", standalone_mode=False)
+        code = _command()(arguments, prog_name="tierbreak", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -98,6 +103,19 @@ def run(arguments: list[str]) -> int:
         return _other(error)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _command() -> Any:
+    """The command line, with help texts as they are written: rich would take `[default: …]` for markup and drop it."""
+    command = typer.main.get_command(app)
+    below: list[Any] = [command]
+    while below:
+        each = below.pop()
+        below += getattr(each, "commands", {}).values()
+        for text in (each, *each.params):
+            if getattr(text, "help", None):
+                text.help = _MARKUP.sub(r"\\[", text.help)
+    return command
 
 
 def _other(error: BaseException) -> int:

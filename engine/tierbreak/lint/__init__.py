@@ -81,7 +81,8 @@ def check(bundle: Bundle, settings: Settings, *, traffic: Path | None = None) ->
         set(_found(subject, traffic)),
         key=lambda each: (str(each.path), each.line, each.column, each.code, each.says),
     )
-    last = _below(subject.layers[-1], subject)
+    # Not everything was looked for in a rule that could not be read: its file's ignores may have an effect.
+    last = _below(subject.layers[-1], subject) - {rule.place.path for rule in subject.reading.broken}
     hidden = ignores.apply(found, subject.reading.files, judged=frozenset(judged), sure=frozenset(last))
     rules = subject.rules
     return Report(

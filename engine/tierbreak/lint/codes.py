@@ -17,8 +17,9 @@ class Code(NamedTuple):
     title: str
 
 
-#: Codes are stable for ever. B is the registry, R000-R019 reading, R020 compiling, R03x examples, R04x and R05x what
-#: is risky or for nothing, R06x what is proved of a rule against the others.
+#: Codes are stable for ever. B is the registry, L a line of a list that `rules import` leaves out, R000-R019 reading,
+#: R020 compiling, R03x examples, R04x and R05x what is risky or for nothing, R06x what is proved of a rule against the
+#: others.
 CODES: dict[str, Code] = {
     "B001": Code("error", "registry cannot be read"),
     "B002": Code("error", "unknown or repeated column of the registry"),
@@ -34,6 +35,11 @@ CODES: dict[str, Code] = {
     "B012": Code("error", "`replaced_by` and status contradict each other"),
     "B013": Code("error", "redirects in a circle"),
     "B014": Code("error", "parents in a circle"),
+    "L001": Code("warning", "broken line of an ordered list"),
+    "L002": Code("warning", "line of an ordered list without pattern or name"),
+    "L003": Code("warning", "unknown flag in an ordered list"),
+    "L004": Code("warning", "pattern of an ordered list that `re` refuses"),
+    "L005": Code("warning", "pattern of an ordered list that no rule can hold"),
     "R001": Code("error", "file cannot be read as YAML"),
     "R002": Code("error", "mapping or list is due"),
     "R003": Code("error", "part of a rule is missing"),

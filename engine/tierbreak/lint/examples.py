@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
+from tierbreak import normalise
 from tierbreak.engine import Engine
 from tierbreak.errors import Fault
 from tierbreak.lint.codes import fault
 from tierbreak.lint.subject import Subject
-from tierbreak.normalise import normalise
 from tierbreak.rulebook import DECIDES, EVERY, Example, Rule
 from tierbreak.tables import GUARDED
 from tierbreak.tiers.rules.exact import ExactPattern
@@ -83,7 +83,7 @@ def _matched_by_own(engine: Engine, asked: list[_Asked]) -> list[bool]:
     """Whether a pattern of its own rule matches each example."""
     if not asked:
         return []
-    folded = normalise(pl.Series([each.example.descriptor for each in asked]), off=engine.settings.off)["folded"]
+    folded = normalise.folded(pl.Series([each.example.descriptor for each in asked]), off=engine.settings.off)
     texts = folded.unique(maintain_order=True)
     index = {text: at for at, text in enumerate(texts)}
     rules = [rule.id for rule in engine.parts.book.rules]

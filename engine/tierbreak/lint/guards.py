@@ -18,7 +18,7 @@ def check(subject: Subject, traffic: Path | None) -> Iterator[Fault]:
 
     traffic   a file of rows; only its columns are looked at. Raises InputError where it cannot be read
     """
-    for rule in subject.rules:
+    for rule in subject.readable:
         end = rule.valid[1]
         if end is not None and end < subject.as_of and rule.status in RUNS:
             place = subject.sources.find(rule.place, "valid")
@@ -28,7 +28,7 @@ def check(subject: Subject, traffic: Path | None) -> Iterator[Fault]:
     if traffic is None:
         return
     have = columns(traffic)
-    for rule in subject.rules:
+    for rule in subject.readable:
         for key, column in _asked(rule.when) if rule.when and not rule.when.optional else ():
             if column not in have:
                 place = subject.sources.find(rule.place, key)

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import polars as pl
 
+from tierbreak import normalise
 from tierbreak.errors import Fault
 from tierbreak.lint.backtracking import ambiguous_loop
 from tierbreak.lint.codes import fault
@@ -16,7 +17,6 @@ from tierbreak.lint.lookaround import as_unless
 from tierbreak.lint.shape import Token, alternatives, anchored, empty_alternatives, fixed, idle_ends, parsed, walk
 from tierbreak.lint.sources import Sources
 from tierbreak.lint.subject import Subject
-from tierbreak.normalise import normalise
 from tierbreak.rulebook import DECIDES, Pattern, Place, Rule
 
 # A look before a pattern is taken apart: most have nothing of the kind.
@@ -32,13 +32,18 @@ _ANY_CHARACTER = (".", r"\W", r"\S", r"\D", r"\w")
 
 
 def check(subject: Subject) -> Iterator[Fault]:
-    """Every fault of every pattern by itself, then the patterns that stand twice."""
+    """Every fault of every pattern by itself, also in rules that are broken elsewhere; then those that stand twice."""
     for rule, key, pattern in subject.patterns():
         yield from _written(pattern, subject.sources)
         if key == "match":
             yield from _matches(rule, pattern)
         if pattern.expression.host_only:
             yield from _looks(rule, pattern, key)
+    for rule in subject.reading.broken:
+        for pattern in (*rule.match, *rule.unless):
+            yield from _written(pattern, subject.sources)
+        for pattern in rule.match:
+            yield from _matches(rule, pattern)
     yield from _twice(subject)
 
 
@@ -90,24 +95,30 @@ def _matches(rule: Rule, pattern: Pattern) -> Iterator[Fault]:
 
 @lru_cache(maxsize=1 << 15)
 def _has_atom(source: bytes) -> bool:
-    if _WORD_FIRST.match(source) and not _has_top_alternatives(source):
-        return True  # as most are: no need to parse it
+    if _open_word(source):
+        return True  # as most have: no need to parse it, which takes longer than all else that is asked of it
     tree = parsed(source)
     return anchored(tree) or fixed(tree) >= ATOM
 
 
-def _has_top_alternatives(source: bytes) -> bool:
-    depth = 0
-    for sign in _BRACKETS.findall(source) if b"|" in source else ():
-        if sign == b"|" and depth == 0:
-            return True
-        depth += (sign == b"(") - (sign == b")")
-    return False
+def _open_word(source: bytes) -> bool:
+    """Whether a run of characters stands outside of all brackets, in a pattern without alternatives there."""
+    depth, found = 0, False
+    for part in _PARTS.findall(source):
+        if part == b"(":
+            depth += 1
+        elif part == b")":
+            depth -= 1
+        elif depth == 0:
+            if part == b"|":
+                return False
+            found = found or part[0] not in _NO_RUN
+    return found
 
 
-_BRACKETS = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[(|)]")
-#: One character more than ATOM: the last may be optional.
-_WORD_FIRST = re.compile(rb"(?:\\b|\^)?[A-Z0-9 ]{3}")
+_NO_RUN = rb"\[{"
+#: What is escaped, a class, a count, a bracket or bar; a run is one longer than ATOM, as its last may be optional.
+_PARTS = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[^}]*\}|[(|)]|[A-Z0-9 ]{3,}")
 
 
 def _looks(rule: Rule, pattern: Pattern, key: str) -> Iterator[Fault]:
@@ -164,7 +175,7 @@ def _not_ascii(sources: Sources, pattern: Pattern) -> Iterator[Fault]:
 
 def _traps(token: Token, before: Token | None, behind: list[Token]) -> Iterator[tuple[str, str]]:
     letter = token.text.removeprefix("\\")
-    folded = str(normalise(pl.Series([letter]))["folded"][0])
+    folded = str(normalise.folded(pl.Series([letter]))[0])
     if folded != letter:
         yield f"no folded text holds `{letter}`", f"write `{folded}`, as rules see it" if folded else "leave it out"
     elif token.inside:

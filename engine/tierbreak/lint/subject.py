@@ -56,6 +56,11 @@ class Subject:
         return cls(reading, tuple(faults), engine, sources, settings, settings.as_of or dt.date.today(), bundle.rules)
 
     @property
+    def readable(self) -> tuple[Rule, ...]:
+        """The rules that could be read, and of the others what could."""
+        return (*self.rules, *self.reading.broken)
+
+    @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules that could be read, by id."""
         return self.reading.book.rules

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 
 import polars as pl
 
-from tierbreak.normalise import normalise
+from tierbreak import normalise
 from tierbreak.parts import Parts
 from tierbreak.proofs import court
 from tierbreak.proofs.guards import Row, TooManyCells, cells, guarded
@@ -94,7 +94,7 @@ class Book:
     @cached_property
     def _folded(self) -> list[list[str]]:
         texts = [example.descriptor for rule in self.rules for example in rule.examples]
-        folded = iter(normalise(pl.Series(texts, dtype=pl.String))["folded"].to_list())
+        folded = iter(normalise.folded(pl.Series(texts, dtype=pl.String)).to_list())
         return [[next(folded) for _ in rule.examples] for rule in self.rules]
 
     def _row(self, at: int) -> Row | None:

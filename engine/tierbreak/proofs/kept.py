@@ -18,8 +18,9 @@ from tierbreak.proofs.questions import Kept
 log = logging.getLogger(__name__)
 
 FILE = "answers.json"
-#: Answers that the file may hold: a book of 4,000 rules has some 15,000. Beyond it the oldest go.
-MOST = 200_000
+#: Answers that the file may hold: a book of 4,000 rules has some 6,000, one of 20,000 has 30,000. Beyond it the oldest
+#: go: every run reads all of them, and one after an edit writes them.
+MOST = 60_000
 
 
 @contextmanager

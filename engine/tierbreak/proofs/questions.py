@@ -33,19 +33,16 @@ class Answers:
 
     known     what was answered before, and where new answers are put
     states    the budget of each search
-    asked     keys of the questions that were asked here: what is worth keeping
     """
 
     def __init__(self, known: MutableMapping[str, Kept], *, states: int) -> None:
         self.known, self.states = known, states
-        self.asked: set[str] = set()
 
     def ask(self, questions: Sequence[Question]) -> list[Search]:
         """The answers, in the order of the questions. What has no automaton is answered "unknown"."""
         out = []
         for question in questions:
             key = self._key(question)
-            self.asked.add(key)
             if key not in self.known:
                 self.known[key] = _keep(_search(question, self.states))
             text, empty, why = self.known[key]
@@ -59,7 +56,6 @@ class Answers:
     def recall(self, what: bytes, find: Callable[[], Kept]) -> Kept:
         """What `find` finds, or found before: it must follow from `what`, which says how, and of which patterns."""
         key = hashlib.blake2b(what, digest_size=12, key=code()).hexdigest()
-        self.asked.add(key)
         if key not in self.known:
             self.known[key] = find()
         return self.known[key]

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import polars as pl
 
-from tierbreak.normalise import normalise
+from tierbreak import normalise
 from tierbreak.proofs.automaton import FOUND, LOST, Automaton
 from tierbreak.proofs.syntax import FOLDED, byte_set
 
@@ -134,7 +134,7 @@ def _beyond_ascii(text: bytes) -> Search:
         decoded = text.decode()
     except UnicodeDecodeError:
         return Search(None, why=why)
-    if normalise(pl.Series([decoded]))["folded"][0] != decoded:
+    if normalise.folded(pl.Series([decoded]))[0] != decoded:
         return Search(None, why=why)
     return Search(decoded)
 

@@ -50,10 +50,10 @@ class Rulebook:
         """Like `load`, but faults do not raise: what could be read, and beside it what could not."""
         layers = [files.listed(folder) for folder in folders]
         data, faults = files.contents(path for layer in layers for path in layer)
-        rules, more, lost = _read(layers, data, brands, keep, files.kept_name(folders))
+        rules, broken, more, lost = _read(layers, data, brands, keep, files.kept_name(folders))
         lost.files |= bool(faults)
         by_place = sorted([*faults, *more], key=lambda fault: (fault.path, fault.line, fault.column))
-        return Reading(cls.of(rules), tuple(by_place), lost, data)
+        return Reading(cls.of(rules), broken, tuple(by_place), lost, data)
 
     @classmethod
     def of(cls, rules: tuple[Rule, ...]) -> Rulebook:
@@ -81,11 +81,13 @@ class Reading:
     """Rule files as far as they could be read.
 
     book     of the rules without a fault
+    broken   the other rules, without what could not be read of them: an id or a brand may be empty
     faults   of every file, by place; none where the book is whole
     files    what was read, a later folder's files behind an earlier one's
     """
 
     book: Rulebook
+    broken: tuple[Rule, ...]
     faults: tuple[Fault, ...]
     lost: Lost
     files: Mapping[Path, bytes]
@@ -93,32 +95,41 @@ class Reading:
 
 def _read(
     layers: Sequence[Sequence[Path]], data: Mapping[Path, bytes], brands: Collection[str], keep: Path | None, name: str
-) -> tuple[tuple[Rule, ...], list[Fault], Lost]:
-    """The rules that are sound, every fault, and what was lost. Only what no file can say alone is found out here."""
+) -> tuple[tuple[Rule, ...], tuple[Rule, ...], list[Fault], Lost]:
+    """The rules that are sound, those that are not, every fault, and what was lost.
+
+    Only what no file can say alone is found out here.
+    """
     fragments, faults = files.read_fragments(data)
     lost = Lost()
     of_rules = {path: content for path, content in data.items() if path.name != files.COMMON}
     read = dict(zip(of_rules, files.read(of_rules, fragments, keep, name), strict=True))
     rules: dict[str, Rule] = {}
-    doubles: list[Rule] = []
+    broken: list[Rule] = []
     for layer in layers:
         own: dict[str, Rule] = {}
+        first: dict[str, Rule] = {}
         for file in (read[path] for path in layer if path in read):
+            for rule in (*file.rules, *file.broken):
+                if rule.id and first.setdefault(rule.id, rule) is not rule:
+                    faults.append(_twice(rule, first[rule.id]))
             for rule in file.rules:
-                if rule.id in own:
-                    faults.append(_twice(rule, own[rule.id]))
-                    doubles.append(own[rule.id])
+                broken += [own[rule.id]] if rule.id in own else []
                 own[rule.id] = rule
+            broken += file.broken
             if file.faults:
                 faults += file.faults
-                lost.ids |= set(file.lost)
+                lost.ids |= {rule.id for rule in file.broken}
                 lost.brands.add(file.brand)
                 lost.files |= not file.brand
         rules |= own
     ordered = tuple(rules[rule_id] for rule_id in sorted(rules))
-    faults += [*_unknown_brands((*ordered, *doubles), brands), *_edges(ordered, lost)[1]]
-    sound = tuple(rule for rule in ordered if rule.brand in brands or (rule.deny and rule.brand == EVERY))
-    return sound, faults, lost
+    faults += [*_unknown_brands((*ordered, *broken), brands), *_edges(ordered, lost)[1]]
+    faults += [fault for rule in broken for other in rule.outranks if (fault := _loose(rule, other, rules, lost))]
+    sound: list[Rule] = []
+    for rule in ordered:
+        (sound if rule.brand in brands or (rule.deny and rule.brand == EVERY) else broken).append(rule)
+    return tuple(sound), tuple(broken), faults, lost
 
 
 def _count(n: int) -> str:
@@ -138,7 +149,7 @@ def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Faul
             if example.expect is not None:
                 named.setdefault(example.expect, example.place)
         for brand, place in named.items():
-            if brand not in brands and brand != EVERY:
+            if brand and brand not in brands and brand != EVERY:
                 near = difflib.get_close_matches(brand, sorted(brands), n=3)
                 hint = f"did you mean {' or '.join(near)}?" if near else "add it to brands.csv first"
                 says = f"brand `{brand}` is not in the registry"
@@ -155,11 +166,8 @@ def _edges(rules: Sequence[Rule], lost: Lost | None = None) -> tuple[np.ndarray,
         for other in rule.outranks:
             if other in index and other != rule.id:
                 targets.append(index[other])
-            elif lost is None or not (lost.files or other in lost.ids):
-                near = difflib.get_close_matches(other, [i for i in index if i != rule.id], n=2)
-                hint = f"did you mean {' or '.join(near)}?" if near else "drop the edge"
-                says = f"outranks `{other}`, which is no other rule"
-                faults.append(rule.place.fault("R013", says, "", "the id of another rule", hint))
+            elif fault := _loose(rule, other, index, lost):
+                faults.append(fault)
         below[index[rule.id]] = targets
     cycles = _cycles(below)
     faults += [
@@ -172,6 +180,16 @@ def _edges(rules: Sequence[Rule], lost: Lost | None = None) -> tuple[np.ndarray,
     round_about = {pair for cycle in cycles for pair in pairwise(cycle)}
     pairs = [pair for above, unders in below.items() for under in unders if (pair := (above, under)) not in round_about]
     return np.array(pairs, dtype=np.int32).reshape(-1, 2), faults
+
+
+def _loose(rule: Rule, other: str, known: Collection[str], lost: Lost | None) -> Fault | None:
+    """The fault of an edge that leads to no other rule, where no rule was lost that it may lead to."""
+    if (other in known and other != rule.id) or (lost is not None and (lost.files or other in lost.ids)):
+        return None
+    near = difflib.get_close_matches(other, [each for each in known if each != rule.id], n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else "drop the edge"
+    says = f"outranks `{other}`, which is no other rule"
+    return rule.place.fault("R013", says, "", "the id of another rule", hint)
 
 
 def _cycles(below: dict[int, list[int]]) -> list[list[int]]:

@@ -28,13 +28,13 @@ class ReadFile:
     rules    those that are sound
     faults   all that is wrong within the file
     brand    of the file; empty where it has none that can be read
-    lost     ids of rules that were left out for a fault
+    broken   those that were left out for a fault, as far as they could be read
     """
 
     rules: tuple[Rule, ...]
     faults: tuple[Fault, ...]
     brand: str
-    lost: tuple[str, ...]
+    broken: tuple[Rule, ...]
 
 
 def walk(folder: Path) -> list[str]:
@@ -116,7 +116,7 @@ def read(files: Mapping[Path, bytes], fragments: Mapping[str, str], keep: Path |
 def _read(path: Path, data: bytes, fragments: Mapping[str, str]) -> ReadFile:
     reader = FileReader(path, data, fragments, fold)
     rules = reader.rules()
-    return ReadFile(tuple(rules), tuple(reader.faults), reader.brand, tuple(sorted(reader.lost)))
+    return ReadFile(tuple(rules), tuple(reader.faults), reader.brand, tuple(reader.broken))
 
 
 def read_fragments(files: Mapping[Path, bytes]) -> tuple[dict[str, str], list[Fault]]:
@@ -135,7 +135,7 @@ def fold(text: str) -> str:
     """Rules are folded as descriptors are, so that `words: Café Rouge` finds CAFE ROUGE."""
     if text.isascii():
         return " ".join(text.upper().split())
-    return str(normalise.normalise(pl.Series([text]))["folded"][0])
+    return str(normalise.folded(pl.Series([text]))[0])
 
 
 def _known(entry: bytes | None) -> ReadFile | None:

@@ -43,8 +43,8 @@ Node = yaml.Node
 class FileReader:
     """Reads one file. `faults` collects what is wrong; a part with a fault is left out and reading goes on.
 
-    brand   of the file, once it is read; empty where it has none
-    lost    ids of the rules that were left out
+    brand    of the file, once it is read; empty where it has none
+    broken   the rules that were left out, without what could not be read of them: an id may be empty
     """
 
     def __init__(self, path: Path, data: bytes, fragments: Mapping[str, str], fold: Callable[[str], str]) -> None:
@@ -52,7 +52,7 @@ class FileReader:
         self.name = str(path)
         self.faults: list[Fault] = []
         self.brand = ""
-        self.lost: set[str] = set()
+        self.broken: list[Rule] = []
 
     # The file
 
@@ -98,12 +98,12 @@ class FileReader:
         if brand == EVERY and "rules" in top:
             says, expected = "`*` stands for every brand and goes with `deny` only", "a registry id"
             self._fault("R015", top["brand"], says, EVERY, expected, "name the brand, or put the rules under `deny`")
-        out = []
+        out: list[Rule] = []
         for key, deny in (("rules", False), ("deny", True)):
             for node in self._list(top.get(key), f"a list of {key}"):
+                before = len(self.faults)
                 rule = self._rule(node, self.brand, owner or "", deny)
-                if rule is not None and self.brand:
-                    out.append(rule)
+                (self.broken if len(self.faults) > before or not self.brand else out).append(rule)
         return out
 
     def read_fragments(self) -> dict[str, str]:
@@ -120,8 +120,7 @@ class FileReader:
 
     # A rule
 
-    def _rule(self, node: Node, brand: str, owner: str, deny: bool) -> Rule | None:
-        before = len(self.faults)
+    def _rule(self, node: Node, brand: str, owner: str, deny: bool) -> Rule:
         keys = self._mapping(node, DENY_KEYS if deny else RULE_KEYS, "a deny rule" if deny else "a rule")
         rule_id = self._required_text(node, keys, "id", "an id that never changes, such as `uber.trip`")
         if rule_id is not None and not _ID.fullmatch(rule_id):
@@ -141,15 +140,12 @@ class FileReader:
             tuple(e for n in self._list(keys.get(key), f"a list of {key}") if (e := self._example(n, expect)))
             for key, expect in (("examples", brand), ("counterexamples", None), ("todo", brand))
         )
-        if len(self.faults) > before or rule_id is None:
-            self.lost |= {rule_id} if rule_id else set()
-            return None
         content = (
             brand, status, deny, when, valid, outranks,
             [(p.kind, p.at, p.expression.source) for p in match], [(p.kind, p.at, p.expression.source) for p in unless],
         )  # fmt: skip
         return Rule(
-            id=rule_id, brand=brand, owner=owner, status=status, deny=deny, match=match, unless=unless, when=when,
+            id=rule_id or "", brand=brand, owner=owner, status=status, deny=deny, match=match, unless=unless, when=when,
             valid=valid, outranks=outranks, examples=examples, counterexamples=counter, todo=todo,
             note=(self._text(keys["note"]) or "") if "note" in keys else "", place=self._place(node),
             fingerprint=hashlib.sha256(repr(content).encode()).hexdigest()[:16],
@@ -232,6 +228,7 @@ class FileReader:
         start, end = (self._date(keys[key]) if key in keys else None for key in ("from", "to"))
         if start and end and start > end:
             self._fault("R007", node, "`valid` ends before it starts", "", "from <= to", "swap the two")
+            return None, None
         return start, end
 
     def _example(self, node: Node, expect: str | None) -> Example | None:

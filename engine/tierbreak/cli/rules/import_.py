@@ -24,7 +24,7 @@ _COLUMNS, _TRAFFIC = "Columns of FILE", "Traffic"
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TSV: a pattern and a name a line, in order.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the rules there. (default: only report)")
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the rules there. [default: only report]")
     ] = None,
     replay: Annotated[
         list[str] | None,
@@ -54,26 +54,26 @@ def import_(
             min=0.0,
             max=1.0,
             help="Share of decided strings that may hold two rules which the traffic never showed together; "
-            "1: edges only where they were seen or proved. (default: 0.003)",
+            "1: edges only where they were seen or proved. [default: 0.003]",
         ),
     ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for the rules.")] = "imported",
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier import in DIR.")] = False,
     pattern: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="(default: by its name)", rich_help_panel=_COLUMNS)
+        str | None, typer.Option(metavar="COLUMN", help="[default: by its name]", rich_help_panel=_COLUMNS)
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="(default: by its name)", rich_help_panel=_COLUMNS)
+        str | None, typer.Option(metavar="COLUMN", help="[default: by its name]", rich_help_panel=_COLUMNS)
     ] = None,
     flags: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="i, s, m, a, x. (default: by its name, else i)", rich_help_panel=_COLUMNS),
+        typer.Option(metavar="COLUMN", help="i, s, m, a, x. [default: by its name, else i]", rich_help_panel=_COLUMNS),
     ] = None,
     category: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="(default: by its name)", rich_help_panel=_COLUMNS)
+        str | None, typer.Option(metavar="COLUMN", help="[default: by its name]", rich_help_panel=_COLUMNS)
     ] = None,
     descriptor: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="(default: by its name)", rich_help_panel=_TRAFFIC)
+        str | None, typer.Option(metavar="COLUMN", help="[default: by its name]", rich_help_panel=_TRAFFIC)
     ] = None,
     weight: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="How many rows a line stands for.", rich_help_panel=_TRAFFIC)
