@@ -91,6 +91,19 @@ def test_a_certain_line_that_nobody_could_tell(october):
     assert differing.why == "nothing is known of 22% of the rows; label more lines of 'ranked'"
 
 
+def test_a_certain_line_without_a_label_among_others(october):
+    """SHELL OIL has 2 of the 13 rows on which the sides agree: 11 are known to be right. All that were looked at
+    are, so the best guess is 13.
+    """
+    pairs, sample = october
+    known = truth_of(pairs)
+    labels = labelled(sample, pairs.joint, lambda u: None if u.descriptor == "SHELL OIL 5744" else known(u))
+    new = estimate(labels, sample.rows).levels["exact"].sides["new"].precision
+    assert (new.value, new.low, new.high) == pytest.approx((23 / 23, 21 / 23, 23 / 23))
+    old = estimate(labels, sample.rows).levels["exact"].sides["old"].precision
+    assert (old.value, old.low, old.high) == pytest.approx((13 / 22, 11 / 22, 13 / 22))
+
+
 def test_too_few_labels(october):
     """Of the strata of 3 and 3 lines of chance nothing can be said, with or without labels."""
     pairs, _ = october
@@ -253,14 +266,10 @@ def truly(table, truth):
     return out
 
 
-def test_intervals_hold_the_truth_and_estimates_are_right_on_average(population):
-    """400 samples of 3,000 units, 40 ranked lines and 160 random ones: 95 % intervals hold the truth in 94.0 to 96.8 %.
-
-    Shares of both sides right hold it always: with exact brands that is never so, and the ranked have all of the rest.
-    """
+def check_many(population, seeds, least):
+    """Samples of 3,000 units, 40 ranked lines and 160 random ones: intervals hold the truth, means are right."""
     pairs, truth, table = population
-    want, seeds = truly(table, truth), 400
-    rows = totals(pairs)
+    want, rows = truly(table, truth), totals(pairs)
     held = dict.fromkeys(want, 0)
     found = {name: [] for name in want}
     for seed in range(seeds):
@@ -271,16 +280,26 @@ def test_intervals_hold_the_truth_and_estimates_are_right_on_average(population)
             assert not share.why, (name, share.why)
             held[name] += share.low - 1e-12 <= want[name] <= share.high + 1e-12
             found[name].append(share.value)
+    assert min(held.values()) / seeds >= least, {name: round(float(count / seeds), 3) for name, count in held.items()}
     for name in want:
-        assert held[name] / seeds >= 0.92, (name, held[name] / seeds)
         error = np.std(found[name]) / math.sqrt(seeds)
         assert abs(np.mean(found[name]) - want[name]) < 3.5 * error + 0.001, (name, np.mean(found[name]), want[name])
+
+
+def test_intervals_hold_the_truth_and_estimates_are_right_on_average(population):
+    check_many(population, 120, 0.9)
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_truth_in_many_samples(population):
+    """Of 1,000 samples, 95 % intervals hold each figure's truth in 944 to 964; where a figure can only be 0, always."""
+    check_many(population, 1_000, 0.93)
 
 
 def test_labels_of_the_first_lines_alone(population):
     """Whoever labels from the top, and not the last third, still has intervals that hold: those lines are of chance."""
     pairs, truth, table = population
-    want, seeds, rows = truly(table, truth), 150, totals(pairs)
+    want, seeds, rows = truly(table, truth), 100, totals(pairs)
     held = 0
     for seed in range(seeds):
         sample = draw(pairs, ranked=40, random=160, seed=seed)
@@ -291,4 +310,4 @@ def test_labels_of_the_first_lines_alone(population):
         found = estimate(dataclasses.replace(labels, lines=tuple(first)), rows).levels["exact"].sides["new"].precision
         assert not found.why
         held += found.low <= want["exact", "new", "precision"] <= found.high
-    assert held / seeds >= 0.9, held / seeds
+    assert held / seeds >= 0.88, held / seeds

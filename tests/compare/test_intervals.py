@@ -82,7 +82,22 @@ def test_as_a_slow_bootstrap_by_rows(given_rows):
         macros.append(slow_macro(often, hit, group))
     once = [1] * len(hit)
     check(made["share"], slow_share(once, hit, inside, weight), shares)
-    check(made["macro"], slow_macro(once, hit, group), macros)
+    value, known = slow_macro(once, hit, group), [one for one in macros if not math.isnan(one)]
+    moved = [min(max(one + value - sum(known) / len(known), 0.0), 1.0) if known else one for one in macros]
+    check(made["macro"], value, moved)
+
+
+def test_a_macro_share_lies_within_its_interval_where_many_groups_have_one_cluster():
+    """Thirty groups of one wrong cluster, three of thirty right ones: resamples lack a third of the small groups."""
+    group = np.concatenate([np.arange(30), np.repeat([30, 31, 32], 30)])
+    hit = group >= 30
+    made = drawn(
+        {"all": Ratio(hit, np.ones(120, dtype=bool))}, {"macro": hit}, np.arange(120), group, draws=400, seed=0
+    )
+    share = made["macro"].share
+    assert share.value == pytest.approx(3 / 33)
+    assert share.low < share.value < share.high
+    assert made["macro"].draws.mean() == pytest.approx(3 / 33)
 
 
 def slow_share(often, hit, inside, weight):

@@ -1,5 +1,6 @@
 """The caller gets the old engine's answers; the other side is asked beside it, and cannot be felt."""
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -56,13 +57,22 @@ def dies():
     raise SystemExit(1)
 
 
+@contextlib.contextmanager
+def ended(shadow):
+    """A Shadow that has all the time it needs to send what waits: on a machine that is busy its process waits long."""
+    try:
+        yield shadow
+    finally:
+        shadow.close(timeout=240)
+
+
 def lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_the_old_side_answers_and_both_are_logged(case_engine, tmp_path):
     log = tmp_path / "log.jsonl"
-    with Shadow(case_engine, Fixed, log=log) as shadow:
+    with ended(Shadow(case_engine, Fixed, log=log)) as shadow:
         assert shadow.classify(ROWS).equals(case_engine.classify(ROWS))
         assert shadow.classify_one("UBER TRIP", amount=-3.0) == case_engine.classify_one("UBER TRIP", amount=-3.0)
     rows = lines(log)
@@ -78,7 +88,7 @@ def test_an_engine_is_loaded_again_without_its_cache(case_engine, tmp_path):
     log = tmp_path / "log.jsonl"
     with (
         Engine.load(rules=CASE_RULES, model=None, cache=None, settings=settings) as new,
-        Shadow(case_engine, new, log=log) as shadow,
+        ended(Shadow(case_engine, new, log=log)) as shadow,
     ):
         shadow.classify(ROWS)
     rows = lines(log)
@@ -89,7 +99,7 @@ def test_an_engine_is_loaded_again_without_its_cache(case_engine, tmp_path):
 def test_a_failing_side_is_not_felt(case_engine, tmp_path):
     """Nor a log's folder that is not there: it is made."""
     log = tmp_path / "not" / "there" / "log.jsonl"
-    with Shadow(case_engine, Failing, log=log) as shadow:
+    with ended(Shadow(case_engine, Failing, log=log)) as shadow:
         assert shadow.classify(ROWS).height == 4
     assert {row["error"] for row in lines(log)} == {"RuntimeError: no such luck"}
     assert {row["new.brand"] for row in lines(log)} == {None}
@@ -194,7 +204,7 @@ def gone(process):
 def test_a_share_is_sampled(case_engine, tmp_path):
     """Of 2,000 rows a tenth is 200; four standard deviations are 54."""
     log = tmp_path / "log.jsonl"
-    with Shadow(case_engine, Fixed, log=log, sample=0.1, seed=1) as shadow:
+    with ended(Shadow(case_engine, Fixed, log=log, sample=0.1, seed=1)) as shadow:
         shadow.classify(pl.concat([ROWS] * 500))
     assert abs(len(lines(log)) - 200) < 54
     assert shadow.counts.sampled == len(lines(log))
@@ -264,7 +274,7 @@ def test_a_line_that_was_cut_off_is_ended(tmp_path):
 def test_what_cannot_be_sent_is_dropped_alone(case_engine, tmp_path):
     """A value that cannot be pickled takes its batch with it and nothing else."""
     log = tmp_path / "log.jsonl"
-    with Shadow(case_engine, Fixed, log=log) as shadow:
+    with ended(Shadow(case_engine, Fixed, log=log)) as shadow:
         shadow.classify_one("UBER TRIP", note=threading.Lock())
         deadline = time.monotonic() + 60
         while not shadow.counts.dropped and time.monotonic() < deadline:

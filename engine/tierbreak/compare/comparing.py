@@ -24,7 +24,7 @@ from tierbreak.compare.measure.noise import ROWS, Noise, noise, repeats
 from tierbreak.compare.pairing import Reading, pair
 from tierbreak.compare.pairs import SIDES, Pairs
 from tierbreak.compare.ramp import Ramp
-from tierbreak.compare.reporting import Given, Report, report
+from tierbreak.compare.reporting import FIGURES, Given, Report, report
 from tierbreak.compare.sampling import Sample, draw
 from tierbreak.compare.sides import Asked, Side, open_side
 from tierbreak.compare.sides.engine import EngineSide
@@ -104,6 +104,8 @@ def compare(
     what passes, which are taken away again.
     """
     gates = None if question.gates is None else Gates.read(question.gates)
+    if gates is not None:
+        gates.check(FIGURES)
     ramp = None if question.ramp is None else Ramp.read(question.ramp)
     tried = None if question.exposures is None else _experiment(question, question.exposures)
     shipped = Registry.load(*Bundle.find().registries)

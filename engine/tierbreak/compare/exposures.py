@@ -273,6 +273,6 @@ def _expected(frame: pl.DataFrame, notices: list[str]) -> float | None:
     if low != high:
         notices.append(
             f"the share of the new arm was {low:g} for some users and {high:g} for others: the arms hold users of "
-            "different times; only users of one share may be compared with each other"
+            "different times, and users are compared only with those of their own share"
         )
     return float(np.mean(shares))

@@ -14,12 +14,12 @@ from tierbreak.compare.experiment import Experiment
 from tierbreak.compare.gates import Gates
 from tierbreak.compare.judging import Judged
 from tierbreak.compare.labels import Labels
-from tierbreak.compare.measure.agreement import agreement
-from tierbreak.compare.measure.attribution import attribution
-from tierbreak.compare.measure.brands import Trusted, brands
+from tierbreak.compare.measure.agreement import Agreement, agreement
+from tierbreak.compare.measure.attribution import Attribution, attribution
+from tierbreak.compare.measure.brands import Brands, Trusted, brands
 from tierbreak.compare.measure.cells import by_key, by_user, cells
 from tierbreak.compare.measure.correctness import Correctness, correctness
-from tierbreak.compare.measure.flow import flow
+from tierbreak.compare.measure.flow import Flows, flow
 from tierbreak.compare.measure.hits import hits, keys_of
 from tierbreak.compare.measure.latency import Latency, Throughput, unasked
 from tierbreak.compare.measure.noise import Noise
@@ -38,6 +38,20 @@ from tierbreak.compare.report import verdict as verdict_
 from tierbreak.compare.sampling import Sample, draw
 from tierbreak.compare.sides.side import Lines
 from tierbreak.compare.verdict import verdict
+
+
+#: Section id -> the dataclass of its figures: what a gate can be about, known before anything is measured.
+FIGURES: Mapping[str, Any] = {
+    "header": header_.Header,
+    "agreement": Agreement,
+    "flow": Flows,
+    "brands": Brands,
+    "correctness": Correctness,
+    "attribution": Attribution,
+    "sample": sample_.Figures,
+    "operations": operations_.Operations,
+    "experiment": experiment_.Experimented,
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,9 @@
     with Shadow(old, new, log="shadow.jsonl", sample=0.1) as shadow:
         shadow.classify(rows)          # the old engine's answers, at once
 
-Nothing of the shadow side reaches the caller: no exception, no waiting, no answer in the old side's cache. What it
-cannot keep up with is dropped and counted. A script that makes one guards its own start with `if __name__ ==
-"__main__"`, as everything does that starts a process afresh.
+Nothing of the shadow side reaches the caller: no exception, no waiting, no answer in the old side's cache. It runs
+where nothing else wants the processor; what it cannot keep up with is dropped and counted. A script that makes one
+guards its own start with `if __name__ == "__main__"`, as everything does that starts a process afresh.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -21,7 +22,7 @@ from tierbreak.tables import GUARDED, read, schema
 #: What stands in the log of each side's answer, as `old.brand` and so on.
 SAID = ("brand", "tier", "confidence", "rule", "reason")
 
-#: How far the process stands back, 0..19. Further, and on a machine that is always busy it would hardly come up.
+#: How far the process stands back while it comes up, 0..19.
 NICE = 10
 
 #: One row of the caller's with the old side's answer, in the order of SAID; or many, as a table that has both.
@@ -48,8 +49,9 @@ def serve(pipe: Connection, make: Callable[[], Side], path: str) -> None:
     """Answer until the other end of the pipe is closed, or the process that holds it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed for the caller, who ends this process in good order
     threading.Thread(target=_leave_with_the_caller, daemon=True).start()
-    _stand_back()
+    _stand_back(idle=False)
     side = make()
+    _stand_back(idle=True)
     with _opened(Path(path)) as file:
         while True:
             try:
@@ -72,14 +74,23 @@ def _leave_with_the_caller() -> None:
     os._exit(1)
 
 
-def _stand_back() -> None:
-    """A tenth of the weight of those who wait for an answer, where both want one core; every thread that is there."""
+def _stand_back(*, idle: bool) -> None:
+    """Take no time from those who wait for an answer, with any thread that is there; later ones do as these do.
+
+    idle   run where nothing else wants the core, and make way at once: a process that is merely nice may finish its
+           slice first, which is milliseconds. While it comes up it is nice: so late it would be on a busy machine
+    """
     threads = Path("/proc/self/task")
-    if threads.is_dir():  # on Linux a thread has a priority of its own
-        for thread in threads.iterdir():
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), NICE)
-    elif hasattr(os, "nice"):
-        os.nice(NICE)
+    if not threads.is_dir():
+        if hasattr(os, "nice") and not idle:
+            os.nice(NICE)
+        return
+    for thread in (int(path.name) for path in threads.iterdir()):  # on Linux a thread has a priority of its own
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or that is not for us to say here
+            if idle:
+                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+            else:
+                os.setpriority(os.PRIO_PROCESS, thread, NICE)
 
 
 def _opened(path: Path) -> TextIOWrapper:

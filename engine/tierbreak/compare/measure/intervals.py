@@ -128,9 +128,10 @@ def drawn(
 
     A share of 0 or 1 is the same in every resample, which says nothing of how sure it is: there the interval is
     Wilson's, of as many trials as the clusters are worth (Kish's effective size). A macro share in a resample is the
-    mean over the groups that are in it.
+    mean over the groups that are in it. Groups of few clusters are missing from many, so that it lies off by what these
+    differ by: all resamples are moved together, until their mean is the share itself.
 
-    Source: Efron and Tibshirani 1993; Kish 1965, "Survey Sampling".
+    Source: Efron and Tibshirani 1993, the bias of a bootstrap in chapter 10; Kish 1965, "Survey Sampling".
     """
     if not len(cluster):
         nothing = Drawn(Share(math.nan, math.nan, math.nan, 0.0, 0.0), np.empty(0), 0.0)
@@ -146,9 +147,13 @@ def drawn(
         counted = times.astype(np.float64)
         shares.append(divided(counted @ parts, counted @ wholes))
         means.append(cells.means(counted))
-    by_row = np.concatenate([np.concatenate(shares), np.concatenate(means)], axis=1)
-    values = [*zip(parts.sum(axis=0), wholes.sum(axis=0), _worth(wholes), strict=True)]
     once = cells.means(np.ones((1, clusters)))[0]
+    macro = np.concatenate(means)
+    known = ~np.isnan(macro)
+    middle = divided(np.where(known, macro, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
+    macro = np.clip(macro + (once - middle), 0.0, 1.0)
+    by_row = np.concatenate([np.concatenate(shares), macro], axis=1)
+    values = [*zip(parts.sum(axis=0), wholes.sum(axis=0), _worth(wholes), strict=True)]
     groups, worth = float(len(cells.starts)), float(_worth(cells.weight(clusters)[:, None])[0])
     values += [(mean * groups, groups, worth) for mean in once]
     return {
