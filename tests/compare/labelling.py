@@ -4,7 +4,7 @@ import numpy as np
 
 from compare import thirty
 from tierbreak.compare.joint import Joint
-from tierbreak.compare.labels import Label, Labels
+from tierbreak.compare.labelling.labels import Label, Labels
 from tierbreak.compare.pairs import OUTCOMES
 
 #: a is the head of b's family.

@@ -15,20 +15,21 @@ import polars as pl
 
 from tierbreak.brands import Registry
 from tierbreak.bundle import Bundle
-from tierbreak.compare import exposures, labels
-from tierbreak.compare.experiment import experiment
-from tierbreak.compare.gates import Gates
 from tierbreak.compare.judging import judged
+from tierbreak.compare.labelling import labels
+from tierbreak.compare.labelling.sampling import Sample, draw
 from tierbreak.compare.measure.latency import Latency, asked, latency, of_engine, throughput, unasked
 from tierbreak.compare.measure.noise import ROWS, Noise, noise, repeats
 from tierbreak.compare.pairing import Reading, pair
 from tierbreak.compare.pairs import SIDES, Pairs
 from tierbreak.compare.ramp import Ramp
 from tierbreak.compare.reporting import FIGURES, Given, Report, report
-from tierbreak.compare.sampling import Sample, draw
 from tierbreak.compare.sides import Asked, Side, open_side
 from tierbreak.compare.sides.engine import EngineSide
 from tierbreak.compare.sides.side import Lines
+from tierbreak.compare.trial import exposures
+from tierbreak.compare.trial.experiment import experiment
+from tierbreak.compare.verdicts.gates import Gates
 from tierbreak.engine import Engine
 from tierbreak.errors import InputError
 from tierbreak.evaluation import Gold

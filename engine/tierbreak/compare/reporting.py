@@ -9,11 +9,10 @@ from typing import Any
 import polars as pl
 
 from tierbreak.compare.document import Section
-from tierbreak.compare.estimate import estimate
-from tierbreak.compare.experiment import Experiment
-from tierbreak.compare.gates import Gates
 from tierbreak.compare.judging import Judged
-from tierbreak.compare.labels import Labels
+from tierbreak.compare.labelling.estimate import estimate
+from tierbreak.compare.labelling.labels import Labels
+from tierbreak.compare.labelling.sampling import Sample, draw
 from tierbreak.compare.measure.agreement import Agreement, agreement
 from tierbreak.compare.measure.attribution import Attribution, attribution
 from tierbreak.compare.measure.brands import Brands, Trusted, brands
@@ -35,10 +34,10 @@ from tierbreak.compare.report import header as header_
 from tierbreak.compare.report import operations as operations_
 from tierbreak.compare.report import sample as sample_
 from tierbreak.compare.report import verdict as verdict_
-from tierbreak.compare.sampling import Sample, draw
 from tierbreak.compare.sides.side import Lines
-from tierbreak.compare.verdict import verdict
-
+from tierbreak.compare.trial.experiment import Experiment
+from tierbreak.compare.verdicts.gates import Gates
+from tierbreak.compare.verdicts.verdict import verdict
 
 #: Section id -> the dataclass of its figures: what a gate can be about, known before anything is measured.
 FIGURES: Mapping[str, Any] = {

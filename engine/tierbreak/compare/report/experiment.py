@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tierbreak.compare.document import Block, Figure, Fold, Section, Table, Text, Tile, Tiles, count, percent
-from tierbreak.compare.experiment import ALARM, Difference, Experiment
 from tierbreak.compare.ramp import Ramp
 from tierbreak.compare.report.forest import Line, forest
 from tierbreak.compare.report.timeline import Window, timeline
+from tierbreak.compare.trial.experiment import ALARM, Difference, Experiment
 
 ID, TITLE = "experiment", "The experiment"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tierbreak.compare.document import Block, Table, Text, percent, spread
-from tierbreak.compare.estimate import Estimates, OfLevel, Share
+from tierbreak.compare.labelling.estimate import Estimates, OfLevel, Share
 
 _WHO = {
     "old": "only the old side is right",

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from tierbreak.compare.document import Beside, Block, Fold, Section, Table, Text, count, percent
-from tierbreak.compare.estimate import MINIMUM, Estimates
+from tierbreak.compare.labelling.estimate import MINIMUM, Estimates
+from tierbreak.compare.labelling.sampling import RANKED, STRATA, UNSTATED, WITHIN_FAMILY, Sample
+from tierbreak.compare.labelling.units import Answer
 from tierbreak.compare.pairs import BOTH_ABSTAIN, OUTCOMES, SAME
 from tierbreak.compare.report import labelled
 from tierbreak.compare.report.agreement import OUTCOME
-from tierbreak.compare.sampling import RANKED, STRATA, UNSTATED, WITHIN_FAMILY, Sample
-from tierbreak.compare.units import Answer
 from tierbreak.traffic.masking import masked
 
 TITLE = "Disagreements to look at"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tierbreak.compare.document import Block, Fold, Section, Table, Text, Tile, Tiles
-from tierbreak.compare.gates import SHORT, STARTER
-from tierbreak.compare.verdict import FAIL, PASS, UNKNOWN, Judged, Verdict
+from tierbreak.compare.verdicts.gates import SHORT, STARTER
+from tierbreak.compare.verdicts.verdict import FAIL, PASS, UNKNOWN, Judged, Verdict
 
 TITLE = "Verdict"
 

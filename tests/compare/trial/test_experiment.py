@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tierbreak.compare.experiment import experiment
-from tierbreak.compare.strata import reach
+from tierbreak.compare.trial.experiment import experiment
+from tierbreak.compare.trial.strata import reach
 from tierbreak.errors import InputError
 
 stats = pytest.importorskip("scipy.stats", reason="the extra `compare` is not installed")

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from compare import thirty
-from tierbreak.compare.labels import COLUMNS, read, text
+from tierbreak.compare.labelling.labels import COLUMNS, read, text
+from tierbreak.compare.labelling.sampling import draw
+from tierbreak.compare.labelling.spreadsheet import safe, unsafe
+from tierbreak.compare.labelling.truths import UNSURE
 from tierbreak.compare.pairs import Pairs, Writer
-from tierbreak.compare.sampling import draw
-from tierbreak.compare.spreadsheet import safe, unsafe
-from tierbreak.compare.truths import UNSURE
 from tierbreak.errors import InputError
 
 TRUTHS = {descriptor: brand or "none" for descriptor, brand in thirty.TRUTH.items()}

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from compare import thirty
 from compare.labelling import JOINT, labelled, truth_of
-from tierbreak.compare.cells import wilson
-from tierbreak.compare.estimate import estimate
-from tierbreak.compare.labels import Label, Labels
+from tierbreak.compare.labelling.cells import wilson
+from tierbreak.compare.labelling.estimate import estimate
+from tierbreak.compare.labelling.labels import Label, Labels
+from tierbreak.compare.labelling.sampling import draw, totals
+from tierbreak.compare.labelling.truths import UNSURE
 from tierbreak.compare.pairs import CHANGED, DECIDERS, FAMILY, GAINED, LOST, OUTCOMES, PAIR, SAME, SIDES, Pairs, Writer
-from tierbreak.compare.sampling import draw, totals
-from tierbreak.compare.truths import UNSURE
 
 
 def shares(found):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tierbreak.compare.arms import ARMS, BEFORE
+from tierbreak.compare.trial.arms import ARMS, BEFORE
 from tierbreak.errors import InputError
 from tierbreak.files import open_source
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tierbreak.compare.arms import ARMS, BEFORE, Users
-from tierbreak.compare.strata import Estimate, Strata, estimate, scipy
+from tierbreak.compare.trial.arms import ARMS, BEFORE, Users
+from tierbreak.compare.trial.strata import Estimate, Strata, estimate, scipy
 
 #: Most values of a segment that are read apart, those with most users.
 MOST_VALUES = 50

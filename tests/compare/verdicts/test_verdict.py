@@ -12,13 +12,13 @@ import pytest
 from compare import thirty
 from tierbreak import Ramp, SettingsError
 from tierbreak.compare import document
-from tierbreak.compare.gates import SHORT, STARTER, Gate, Gates
 from tierbreak.compare.measure.agreement import agreement
 from tierbreak.compare.measure.cells import by_key, by_user, cells
 from tierbreak.compare.ramp import Step
 from tierbreak.compare.report.experiment import Experimented
 from tierbreak.compare.report.verdict import section
-from tierbreak.compare.verdict import verdict
+from tierbreak.compare.verdicts.gates import SHORT, STARTER, Gate, Gates
+from tierbreak.compare.verdicts.verdict import verdict
 
 
 def moment(*parts):

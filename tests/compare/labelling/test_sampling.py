@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compare import few, thirty
+from tierbreak.compare.labelling.sampling import AGREE, DISAGREE, RANKED, draw, totals
 from tierbreak.compare.pairs import PAIR, Pairs, Writer
-from tierbreak.compare.sampling import AGREE, DISAGREE, RANKED, draw, totals
 from tierbreak.errors import SettingsError
 
 ROWS = st.lists(few.ROW, max_size=30)

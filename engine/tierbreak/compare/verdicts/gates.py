@@ -29,7 +29,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tierbreak.compare.paths import possible
+from tierbreak.compare.verdicts.paths import possible
 from tierbreak.errors import SettingsError
 
 #: Short name -> path, and what it is.

@@ -5,9 +5,9 @@ import pytest
 from compare import thirty
 from compare.labelling import labelled, truth_of
 from tierbreak.compare.document import Beside, Fold, Table, Text, plain, tables
-from tierbreak.compare.estimate import estimate
+from tierbreak.compare.labelling.estimate import estimate
+from tierbreak.compare.labelling.sampling import draw
 from tierbreak.compare.report.sample import section
-from tierbreak.compare.sampling import draw
 
 
 @pytest.fixture(scope="module")

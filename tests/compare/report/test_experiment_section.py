@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from tierbreak.compare.document import Figure, Fold, Table, Text, Tiles, plain
-from tierbreak.compare.experiment import experiment
 from tierbreak.compare.ramp import Ramp, Step
 from tierbreak.compare.report.experiment import section, told
 from tierbreak.compare.report.forest import Line, forest, ticks
 from tierbreak.compare.report.timeline import timeline, words
+from tierbreak.compare.trial.experiment import experiment
 
 pytest.importorskip("scipy.stats", reason="the extra `compare` is not installed")
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierbreak import SettingsError
-from tierbreak.compare.gates import SECTIONS, SHORT, STARTER, Gates, Prices
 from tierbreak.compare.measure.agreement import Agreement
 from tierbreak.compare.measure.correctness import Correctness
-from tierbreak.compare.paths import UnknownPath, find, possible
 from tierbreak.compare.report.experiment import Experimented
 from tierbreak.compare.report.operations import Operations
+from tierbreak.compare.verdicts.gates import SECTIONS, SHORT, STARTER, Gates, Prices
+from tierbreak.compare.verdicts.paths import UnknownPath, find, possible
 
 FILE = """
 [prices]

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from tierbreak import InputError, Ramp
-from tierbreak.compare.exposures import read
 from tierbreak.compare.ramp import Step
+from tierbreak.compare.trial.exposures import read
 
 CSV = """user,arm,at,share,retained,before_retained,country
 u1,old,2026-10-01T08:00:00Z,0.5,1,0.5,UK

@@ -26,13 +26,13 @@ import numpy as np
 import polars as pl
 
 from tierbreak.brands import Registry
-from tierbreak.compare import spreadsheet
 from tierbreak.compare.joint import ABSTAINED, Index
+from tierbreak.compare.labelling import spreadsheet
+from tierbreak.compare.labelling.sampling import STRATA, Sample, sides_of, totals
+from tierbreak.compare.labelling.spreadsheet import safe, unsafe, whole
+from tierbreak.compare.labelling.truths import Truths
+from tierbreak.compare.labelling.units import Unit, identity, number
 from tierbreak.compare.pairs import Pairs, outcomes
-from tierbreak.compare.sampling import STRATA, Sample, sides_of, totals
-from tierbreak.compare.spreadsheet import safe, unsafe, whole
-from tierbreak.compare.truths import Truths
-from tierbreak.compare.units import Unit, identity, number
 from tierbreak.errors import Fault, InputError
 
 COLUMNS = (

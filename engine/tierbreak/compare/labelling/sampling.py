@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tierbreak.compare.labelling.units import Unit, unit_of
 from tierbreak.compare.pairs import BOTH_ABSTAIN, FAMILY, OUTCOMES, SAME, SIDES, Pairs
-from tierbreak.compare.units import Unit, unit_of
 from tierbreak.errors import SettingsError
 
 RANKED, DISAGREE, AGREE = "ranked", "disagree", "agree"

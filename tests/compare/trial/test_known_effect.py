@@ -7,10 +7,10 @@ import math
 import pytest
 
 from tierbreak import Ramp
-from tierbreak.compare.experiment import ALARM, experiment
-from tierbreak.compare.gates import Gate, Gates
 from tierbreak.compare.ramp import Step
-from tierbreak.compare.verdict import verdict
+from tierbreak.compare.trial.experiment import ALARM, experiment
+from tierbreak.compare.verdicts.gates import Gate, Gates
+from tierbreak.compare.verdicts.verdict import verdict
 from tierbreak.simulate.users import Users
 
 pytest.importorskip("scipy.stats", reason="the extra `compare` is not installed")

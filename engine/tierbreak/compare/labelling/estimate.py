@@ -18,12 +18,12 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tierbreak.compare import cells
-from tierbreak.compare.cells import DIFFERING, WHO, Cell, Interval, Ints
-from tierbreak.compare.labels import Label, Labels
+from tierbreak.compare.labelling import cells
+from tierbreak.compare.labelling.cells import DIFFERING, WHO, Cell, Interval, Ints
+from tierbreak.compare.labelling.labels import Label, Labels
+from tierbreak.compare.labelling.sampling import STRATA
+from tierbreak.compare.labelling.truths import UNSURE
 from tierbreak.compare.pairs import CHANGED, FAMILY, GAINED, LOST, NEW, OLD, OUTCOMES, SAME, SIDES
-from tierbreak.compare.sampling import STRATA
-from tierbreak.compare.truths import UNSURE
 
 #: Labelled lines that were drawn by chance which a stratum needs before anything is said of it.
 MINIMUM = 10

@@ -27,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tierbreak.compare.joint import ABSTAINED
-from tierbreak.compare.labels import Label
+from tierbreak.compare.labelling.labels import Label
+from tierbreak.compare.labelling.sampling import AGREE, DISAGREE
+from tierbreak.compare.labelling.truths import UNSURE
 from tierbreak.compare.pairs import CHANGED, FAMILY, GAINED, LOST, NEW, OLD, OUTCOMES, SAME, SIDES
-from tierbreak.compare.sampling import AGREE, DISAGREE
-from tierbreak.compare.truths import UNSURE
 
 #: Outcomes in which the sides differ.
 DIFFERING = (FAMILY, CHANGED, GAINED, LOST)

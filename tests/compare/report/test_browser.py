@@ -9,12 +9,12 @@ import pytest
 from compare import thirty
 from compare.browser import Browser, chromium
 from tierbreak.compare.document import Beside, Figure, Fold, Section, Table, Text
-from tierbreak.compare.experiment import experiment
 from tierbreak.compare.ramp import Ramp, Step
 from tierbreak.compare.report import experiment as told
 from tierbreak.compare.report import header
 from tierbreak.compare.report.page import page
 from tierbreak.compare.report.plots import WIDE, element, image
+from tierbreak.compare.trial.experiment import experiment
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium on this machine (apt-get install chromium)")
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from tierbreak.compare.advice import Advice, Ahead, advised
-from tierbreak.compare.change import change, contributors, shown
-from tierbreak.compare.gates import Gate, Gates
-from tierbreak.compare.paths import Found, UnknownPath, find
 from tierbreak.compare.ramp import Ramp
+from tierbreak.compare.verdicts.advice import Advice, Ahead, advised
+from tierbreak.compare.verdicts.change import change, contributors, shown
+from tierbreak.compare.verdicts.gates import Gate, Gates
+from tierbreak.compare.verdicts.paths import Found, UnknownPath, find
 from tierbreak.errors import SettingsError
 
 Says = Literal["pass", "fail", "cannot be said"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tierbreak.compare.document import count, percent
-from tierbreak.compare.gates import Gate
-from tierbreak.compare.paths import Found
+from tierbreak.compare.verdicts.gates import Gate
+from tierbreak.compare.verdicts.paths import Found
 
 #: Fields that hold shares, which people read in percent.
 _SHARES = ("share", "exact_share", "family_share", "money_share", "stays", "rate", "ceiling")
