@@ -109,7 +109,7 @@ def compare(
     from tierbreak import Settings
     from tierbreak.cli.progress import bar
     from tierbreak.compare.comparing import Question, compare
-    from tierbreak.compare.labels import text as to_label
+    from tierbreak.compare.labelling.labels import text as to_label
     from tierbreak.compare.report.asjson import dumps
     from tierbreak.compare.report.markdown import markdown as as_markdown
     from tierbreak.compare.report.page import page
@@ -135,7 +135,7 @@ def compare(
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="tierbreak-pairs.") as folder:
         made = compare(question, Path(folder), watch=lambda source: bar(source, shown=not quiet))
-    heading, opening = f"{old} against {new}", made.opening
+    heading, opening = made.heading, made.opening
     if report is not None:
         places.write(report, page(made.sections, heading=heading, opening=opening))
     if as_json is not None:
@@ -143,7 +143,7 @@ def compare(
     if markdown is not None:
         places.write(markdown, as_markdown(made.sections, heading=heading, opening=opening))
     if sample is not None:
-        places.write(sample, to_label(made.sample))
+        places.write(sample, to_label(made.sample, made.carried))
     if not quiet:
         _print(made)
     if written := [str(path) for path in (report, as_json, markdown, sample) if path is not None]:

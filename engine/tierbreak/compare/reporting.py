@@ -85,19 +85,29 @@ class Report:
 
     sections   in the order of the report
     sample     for the file to be labelled
+    carried    descriptor -> truth, of labels made for other sides or other traffic
     passed     whether all gates are; None where none were given
     """
 
     pairs: Pairs
     sections: tuple[Section, ...]
     sample: Sample
+    carried: Mapping[str, str]
     passed: bool | None
+
+    @property
+    def heading(self) -> str:
+        """Both sides by their short names."""
+        return f"{_short(self.pairs.old.name)} against {_short(self.pairs.new.name)}"
 
     @property
     def opening(self) -> str:
         """One sentence on what was compared."""
         old, new, traffic = self.pairs.old, self.pairs.new, self.pairs.traffic
-        return f"What changes if {new.name} answers in place of {old.name}, on the rows of {traffic.name}."
+        return (
+            f"What changes if {_short(new.name)} answers in place of {_short(old.name)}, on the rows of "
+            f"{_short(traffic.name)}."
+        )
 
     @property
     def meta(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compare import thirty
-from compare.labelling import JOINT, labelled, truth_of
+from compare.samples import JOINT, labelled, truth_of
 from tierbreak.compare.labelling.cells import wilson
 from tierbreak.compare.labelling.estimate import estimate
 from tierbreak.compare.labelling.labels import Label, Labels

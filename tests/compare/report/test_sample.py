@@ -3,7 +3,7 @@
 import pytest
 
 from compare import thirty
-from compare.labelling import labelled, truth_of
+from compare.samples import labelled, truth_of
 from tierbreak.compare.document import Beside, Fold, Table, Text, plain, tables
 from tierbreak.compare.labelling.estimate import estimate
 from tierbreak.compare.labelling.sampling import draw
