@@ -24,8 +24,13 @@ import numpy as np
 import polars as pl
 
 from tierbreak.compare.joint import Joint
-from tierbreak.compare.measure import agreement, attribution, cells, flow
+from tierbreak.compare.judging import Judged
 from tierbreak.compare.pairs import DECIDERS, OUTCOMES, PAIR, Pairs, SideFacts, TrafficFacts, Writer
+from tierbreak.compare.report.asjson import dumps
+from tierbreak.compare.report.markdown import markdown
+from tierbreak.compare.report.page import page
+from tierbreak.compare.reporting import Given, Report, report
+from tierbreak.compare.trial.experiment import experiment
 
 BRANDS = 4_000
 #: Of every hundred rows.
@@ -118,27 +123,51 @@ def _mixed(number: Any) -> Any:
         return mixed ^ (mixed >> np.uint64(31))
 
 
-def count(pairs: Pairs) -> tuple[dict[str, Any], dict[str, float]]:
-    """Every part of a report that is counted from pairs: figures by name, and the seconds that each took."""
-    found: dict[str, Any] = {}
+def judged(pairs: Pairs, rows: int = 2_000) -> Judged:
+    """A gold set of so many rows: the new side is right in nineteen of twenty, the old one in three of four."""
+    at = np.arange(rows)
+    truth = np.where(at % 4 == 3, -1, at * 7 % BRANDS).astype(np.int32)
+    old = np.where(at % 4 == 0, (truth + 1) % BRANDS, truth).astype(np.int32)
+    new = np.where(at % 20 == 0, (truth + 2) % BRANDS, truth).astype(np.int32)
+    tier = [np.where(side < 0, -1, by).astype(np.int8) for side, by in ((old, _LIST), (new, _MODEL))]
+    sure = np.where(new < 0, np.nan, 0.9 + at % 10 / 100).astype(np.float32)
+    nothing = np.full(rows, np.nan, dtype=np.float32)
+    return Judged(
+        truth, at.astype(np.int64), np.ones(rows), (old, new), (tier[0], tier[1]), (nothing, sure),
+        pl.Series([f"GOLD {row}" for row in range(rows)]), (0, 0),
+    )  # fmt: skip
+
+
+def exposures(rows: int) -> pl.DataFrame:
+    """One exposure of each user that so many rows have: every second one in the new arm, seven of ten retained."""
+    at = np.arange(rows // PER_USER)
+    return pl.DataFrame({
+        "user": [f"user-{user}" for user in at], "arm": np.where(at % 2 == 0, "old", "new"),
+        "retained": (_mixed(at) % 10 < 7).astype(float), "before_retained": (_mixed(at) % 10 < 5).astype(float),
+    })  # fmt: skip
+
+
+def count(pairs: Pairs) -> tuple[Report, dict[str, float]]:
+    """The whole report, written as page, Markdown and JSON; and the seconds of each part."""
     seconds: dict[str, float] = {}
 
-    def take(name: str, what: Callable[..., Any], *given: Any) -> Any:
+    def take(name: str, what: Callable[[], Any]) -> Any:
         start = time.perf_counter()
-        found[name] = what(*given)
+        found = what()
         seconds[name] = round(time.perf_counter() - start, 3)
-        return found[name]
+        return found
 
-    table = take("cells", cells.cells, pairs)
-    keys, users = take("by_key", cells.by_key, pairs), take("by_user", cells.by_user, pairs)
-    take("agreement", agreement.agreement, pairs, table, keys, users)
-    take("flow", flow.flow, pairs, table, keys)
-    take("attribution", attribution.attribution, pairs, table)
-    return found, seconds
+    trial = take("experiment", lambda: experiment(exposures(pairs.traffic.rows)))
+    made = take("report", lambda: report(pairs, Given(gold=judged(pairs), experiment=trial, cache_bytes=1 << 30)))
+    for name, write in (("page", page), ("markdown", markdown)):
+        take(name, lambda write=write: write(made.sections, heading=made.heading, opening=made.opening))
+    take("json", lambda: dumps(made.sections, made.meta))
+    return made, seconds
 
 
-def answer(found: dict[str, Any]) -> dict[str, Any]:
+def answer(made: Report) -> dict[str, Any]:
     """What follows from how the rows were made, as it was counted."""
+    found = {section.id: section.figures for section in made.sections}
     agreed = {one.unit: one for one in found["agreement"].by}
     return {
         "outcomes": {one.outcome: one.rows for one in found["agreement"].outcomes},
@@ -147,6 +176,8 @@ def answer(found: dict[str, Any]) -> dict[str, Any]:
         "flow": {kind.outcome: kind.n for kind in found["flow"].kinds},
         "old": {one.decider: one.rows for one in found["attribution"].decides if one.side == "old"},
         "no_money": found["agreement"].no_money,
+        "right": [found["correctness"].exact.right.old.part, found["correctness"].exact.right.new.part],
+        "arms": list(found["experiment"].experiment.users),
     }
 
 
@@ -169,9 +200,9 @@ def main() -> None:
     if not given.count:
         make(given.folder, given.rows)
         return
-    found, seconds = count(pairs(given.folder, given.rows))
+    made, seconds = count(pairs(given.folder, given.rows))
     used = {"cpu": time.process_time(), "peak_bytes": peak_bytes()}
-    print(json.dumps({"answer": answer(found), "seconds": seconds, **used}))
+    print(json.dumps({"answer": answer(made), "seconds": seconds, **used}))
 
 
 if __name__ == "__main__":

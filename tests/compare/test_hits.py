@@ -13,13 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compare import thirty
+from engines import TinyModel, with_model
 from tierbreak.compare.measure.hits import BYTES_A_KEY, follow, hits, keys_of
 from tierbreak.compare.pairs import DECIDERS, PAIR, Writer
+from tierbreak.normalise import normalise
 from tierbreak.tables import EVIDENCE, TOP_K
 from tierbreak.tiers.cache import CacheTier
 
 PARTS = ("hit", "switch", "capacity", "normaliser", "cold")
-REASONS = ("below-threshold", "contested", "denied", "no-match", "not-a-merchant")
+REASONS = (
+    "below-threshold", "blank", "contested", "denied", "no-known-brand", "no-match", "not-a-merchant", "torn",
+)  # fmt: skip
 
 
 def parts(found):
@@ -91,11 +95,11 @@ def test_a_switch_outside_the_traffic_is_said(tmp_path):
 
 
 def test_which_rows_are_lookups(tmp_path):
-    """Of 8 rows 5 are asked: not the one of a rule, not the blank one, not the one that a deny rule closes."""
+    """Of 9 rows 5 are asked: not that of a rule, the blank one, one without later tiers, and one a deny rule closes."""
     rows = [
         ("A", 1, "rules", 0), ("B", 1, "cache", -1), ("C", -1, "contested", 0), ("D", -1, "denied", -1),
-        ("", -1, "no-match", -1), ("E", -1, "not-a-merchant", 0), ("F", -1, "not-a-merchant", -1),
-        ("G", -1, "below-threshold", -1),
+        ("", -1, "blank", -1), ("H", -1, "no-match", -1), ("E", -1, "not-a-merchant", 0),
+        ("F", -1, "not-a-merchant", -1), ("G", -1, "below-threshold", -1),
     ]  # fmt: skip
     found = hits(made(tmp_path, rows), "new")
     assert (found.lookups, found.keys) == (5, 5)
@@ -126,7 +130,7 @@ def test_room_for_one_key_and_the_one_before(tmp_path):
 def test_where_nothing_can_be_said(tmp_path):
     pairs = thirty.pairs(tmp_path)
     assert hits(pairs, "old").why == "it is no engine: it has no cache"
-    rules = made(tmp_path / "rules", [("A", 1, "rules", 0), ("", -1, "no-match", -1)])
+    rules = made(tmp_path / "rules", [("A", 1, "rules", 0), ("", -1, "blank", -1)])
     assert hits(rules, "new").why == "it has no model: nothing is asked of a cache"
     idle = dataclasses.replace(rules, new=dataclasses.replace(rules.new, parts={"model": "d" * 64}))
     found = hits(idle, "new")
@@ -223,3 +227,30 @@ def test_a_store_holds_about_as_many_keys_as_are_counted_on(tmp_path, size):
         dropped = store.stats().evicted
     assert dropped == pytest.approx(keys_of(size), rel=0.1)
     assert keys_of(size) * BYTES_A_KEY <= size * 2 // 5
+
+
+def test_as_the_engine_itself_counts(case_engine, tmp_path):
+    """An engine asked row by row from an empty cache: its store counts the same lookups, hits and misses."""
+    texts = [
+        "UBER EATS 8005928996", "UBER LYFT 22", "SQ *KETTLE & CO", "JOE CAFE LEEDS", "   ", "UBER PAYROLL 0117",
+        "LYFT OFF GYM", "LYFT OFF GYM PAYROLL", "UBER STARBUCKS", "EATS OF TOWN", "RENTAL SCOOTER", "JOE CAFE LEEDS",
+    ]  # fmt: skip
+    chance = np.random.default_rng(0)
+    asked = [texts[at] for at in chance.integers(len(texts), size=200)]
+    with with_model(case_engine, TinyModel(), tmp_path / "cache") as engine:
+        decisions = [engine.classify_one(text) for text in asked]
+        store = engine.parts.cache.stats()
+    keys = normalise(pl.Series(asked))["key"].to_list()
+    assert {decision.reason for decision in decisions} >= {"contested", "blank", "no-known-brand", "not-a-merchant"}
+    found = hits(
+        made(
+            tmp_path,
+            [
+                (key, -1 if decision.brand is None else 1, decision.tier or decision.reason, 0 if decision.rule else -1)
+                for key, decision in zip(keys, decisions, strict=True)
+            ],
+        ),
+        "new",
+    )
+    assert (found.lookups, found.hit, found.keys) == (store.hits + store.misses, store.hits, store.misses)
+    assert found.hit > 50

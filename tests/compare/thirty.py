@@ -96,6 +96,37 @@ def date(day):
     return dt.date(2026, 9, 30) + dt.timedelta(days=day)
 
 
+def files(folder):
+    """The thirty rows as a person has them: october.csv; old.csv and new.csv, each in an order of its own; gold.tsv."""
+    rows = ROWS
+    ids = [f"t{at}" for at in range(len(rows))]
+    pl.DataFrame(
+        {
+            "id": ids,
+            "descriptor": [row[0] for row in rows],
+            "user": [row[2] for row in rows],
+            "amount": ["oops" if row[3] is None else f"{row[3]:.2f}" for row in rows],
+            "date": [date(row[4]).isoformat() for row in rows],
+        }
+    ).write_csv(folder / "october.csv")
+    old = pl.DataFrame({"id": ids, "merchant": [row[5] for row in rows], "rule": [row[6] for row in rows]})
+    old.reverse().write_csv(folder / "old.csv")
+    pl.DataFrame(
+        {
+            "id": ids,
+            "brand": [row[7] for row in rows],
+            "tier": [row[8] for row in rows],
+            "rule": [row[9] for row in rows],
+            "confidence": [row[10] for row in rows],
+            "reason": [row[11] for row in rows],
+        },
+        schema_overrides={"confidence": pl.Float64},
+    ).write_csv(folder / "new.csv")
+    truth = "".join(f"{descriptor}\t{brand or ''}\n" for descriptor, brand in TRUTH.items())
+    (folder / "gold.tsv").write_text("descriptor\ttruth\n" + truth)
+    return folder
+
+
 def pairs(folder, rows=None, outcome=None, *, weights=None):
     """The Pairs of ROWS, or of others like them."""
     rows, outcome = (ROWS, OUTCOME) if rows is None else (rows, outcome)

@@ -154,7 +154,15 @@ def report(pairs: Pairs, given: Given) -> Report:
         at = window[1] if window else None
         notices = () if given.late is None else (given.late,)
         found = verdict(given.gates, figures, ramp=given.ramp, at=at, notices=notices)
-    return Report(pairs, (*sections, verdict_.section(found)), sample, None if found is None else found.says == "pass")
+    return Report(
+        pairs, (*sections, verdict_.section(found)), sample, given.labels.carried if given.labels else {},
+        None if found is None else found.says == "pass",
+    )  # fmt: skip
+
+
+def _short(name: str) -> str:
+    """A file by its name alone, where folders would only make a heading long."""
+    return name.rstrip("/").rpartition("/")[2] or name
 
 
 def _correctness(gold: Judged, pairs: Pairs, seed: int) -> Correctness:

@@ -38,8 +38,9 @@ FOLLOWED = 1_000_000
 _GROUPS = 16
 
 _OPEN = [DECIDERS.index(tier) for tier in ("cache", "model", "fallback")]
-#: The reasons of abstentions that no later tier was asked about: the key is blank; a rule says it is no merchant's.
-_BLANK, _CLOSED = "no-match", "not-a-merchant"
+#: Reasons of abstentions that no later tier was asked about: the descriptor is blank; there is no later tier; a rule
+#: says that it is no merchant's. The last is a model's as well: then no rule is named.
+_UNASKED, _CLOSED = ("blank", "no-match"), "not-a-merchant"
 #: The reasons that only a later tier has.
 _LATER = frozenset({"below-threshold", "no-known-brand", "torn"})
 
@@ -155,8 +156,9 @@ def hits(
 def _lookups(rows: pl.LazyFrame, pairs: Pairs, side: str, later_models: Sequence[pl.Expr]) -> pl.LazyFrame:
     """The lookups among some rows; `model` counts the switches before each."""
     tier, reason, rule = (pl.col(f"{side}_{name}") for name in ("tier", "reason", "rule"))
-    blank, closed = (pairs.reasons.index(name) if name in pairs.reasons else -2 for name in (_BLANK, _CLOSED))
-    silent = (tier == -1) & (reason != blank) & ~((reason == closed) & (rule >= 0))
+    unasked = [at for at, name in enumerate(pairs.reasons) if name in _UNASKED]
+    closed = [at for at, name in enumerate(pairs.reasons) if name == _CLOSED]
+    silent = (tier == -1) & ~reason.is_in(unasked) & ~(reason.is_in(closed) & (rule >= 0))
     model = sum((later.cast(pl.UInt32) for later in later_models), pl.lit(0, dtype=pl.UInt32))
     return rows.filter(tier.is_in(_OPEN) | silent).with_columns(model.alias("model"))
 
