@@ -41,8 +41,8 @@ import polars as pl
 
 from bench.script import keep
 from tierbreak import Ramp
-from tierbreak.compare.experiment import ALARM, Experiment, experiment
 from tierbreak.compare.ramp import Step
+from tierbreak.compare.trial.experiment import ALARM, Experiment, experiment
 from tierbreak.simulate.users import Users
 
 BASE, EFFECT, EFFECTS = 0.6, 0.02, (0.005, 0.01, 0.015, 0.02, 0.025, 0.03)
