@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -75,6 +76,8 @@ class DecidedSide:
         self._rows = 0
         self._asked = 0
         self._folder = Path(tempfile.mkdtemp(prefix="tierbreak-decisions."))
+        # Whoever forgets to close it leaves nothing behind either.
+        self._gone = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._digest = hashlib.sha256()
         try:
             with open_source(path, format) as source:
@@ -233,7 +236,7 @@ class DecidedSide:
 
     def close(self) -> None:
         """Take away what was read."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._gone()
 
 
 def _columns(source: Source, told: Mapping[str, str], prefix: str) -> dict[str, str]:

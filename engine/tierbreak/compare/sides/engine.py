@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,10 @@ class EngineSide:
 
     def __init__(self, name: str, loading: Mapping[str, Any], settings: Settings) -> None:
         self.name = name
-        self._folder = tempfile.mkdtemp(prefix="tierbreak-compare.")
-        try:
-            self.engine = Engine.load(**loading, cache=Path(self._folder) / "cache", settings=settings)
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
+        folder = tempfile.mkdtemp(prefix="tierbreak-compare.")
+        # Whoever forgets to close it, or fails to load it, leaves nothing behind either.
+        self._gone = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.engine = Engine.load(**loading, cache=Path(folder) / "cache", settings=settings)
         self.fingerprint, self.parts = self.engine.fingerprint, self.engine.fingerprints
         self.registry: Registry | None = self.engine.parts.registry
         self.extra = 0
@@ -75,4 +74,4 @@ class EngineSide:
     def close(self) -> None:
         """End the engine and take its cache away."""
         self.engine.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._gone()
