@@ -143,7 +143,8 @@ def compare(
                     core_hour=gates.prices.core_hour if gates and gates.prices else None,
                     currency=gates.prices.currency if gates and gates.prices else "",
                 )
-                for name, spent in zip(SIDES, paired.spent, strict=True)
+                for name, side, spent in zip(SIDES, sides, paired.spent, strict=True)
+                if side.kind != "file"  # looking a decision up is not what it once cost
             ),
             cache_bytes=question.settings.cache_bytes,
             seed=question.seed,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from tierbreak.compare.document import Block, Figure, Fold, Section, Table, Text, count, percent, spread
@@ -220,9 +221,11 @@ def _ms(value: float) -> str:
 def _short(value: float) -> str:
     """Three figures.
 
-    >>> _short(1234.5), _short(0.00012345), _short(math.nan)
-    ('1,234', '0.000123', '-')
+    >>> _short(1234.5), _short(0.000012345), _short(math.nan)
+    ('1,234', '0.0000123', '-')
     """
     if math.isnan(value):
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
