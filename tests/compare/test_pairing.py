@@ -93,6 +93,16 @@ def test_a_row_of_the_traffic_without_an_id_is_named(october):
         paired(october)
 
 
+def test_decisions_by_descriptor_hold_for_all_of_its_rows(october):
+    new = {row[0]: row[7] for row in thirty.ROWS}
+    table = pl.DataFrame({"descriptor": [*new, "NEVER SEEN"], "brand": [*new.values(), "hulu"]})
+    table.write_csv(october / "by-descriptor.csv")
+    got = paired(october, old="by-descriptor.csv", new="by-descriptor.csv", id="descriptor")
+    assert got.scan().select(pl.len()).collect().item() == 30
+    assert (got.old.lost, got.old.extra) == (0, 1)
+    assert set(got.scan().collect()["outcome"]) == {0, 1}
+
+
 def test_traffic_without_rows_is_refused(october):
     (october / "october.csv").write_text("id,descriptor,user,amount,date\n")
     with pytest.raises(InputError, match="no rows"):

@@ -79,7 +79,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Of traffic and decisions, by which rows are found. Without: by their order.",
+            help="In both files; the descriptor will do. Without: rows are found by their order.",
             rich_help_panel=_DECISIONS,
         ),
     ] = None,

@@ -31,7 +31,7 @@ class Reading:
     """How the traffic is read.
 
     columns      which column plays which part
-    user, id     further columns; None: there is none
+    user, id     further columns; None: there is none. The descriptor may be the id: then it need not be unique
     """
 
     columns: Columns
@@ -158,7 +158,8 @@ def pair(
     asking = [_Asking(side, each, place, written) for side, each in zip((old, new), names, strict=True)]
     source.raw_into = reading.columns.descriptor
     guards = Guards(reading.columns, debits=reading.debits, date_order=reading.date_order)
-    writer, ids = Writer(folder), _Ids(source.name)
+    writer = Writer(folder)
+    ids = _Ids(source.name, many=reading.id == reading.columns.descriptor)
     tally = _Tally()
     for chunk in source:
         rows = _rows(chunk, guards, reading, tally.rows)
@@ -244,8 +245,8 @@ def _keys(descriptors: pl.Series) -> pl.Series:
 class _Ids:
     """Whether the traffic's ids can tell rows apart; by hashes, eight bytes a row."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, *, many: bool) -> None:
+        self._name, self._many = name, many
         self._seen: list[np.ndarray] = []
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -255,6 +256,8 @@ class _Ids:
         if ids.null_count():
             at = int(rows["row"].filter(ids.is_null())[0])
             raise InputError(f"{self._name}: row {at + 1:,} has no id; every row needs one to be found by")
+        if self._many:
+            return
         self._seen.append(ids.hash().to_numpy())
         if len(self._seen) > 1 and len(self._seen) % 16:
             return

@@ -1,7 +1,8 @@
 """A file of decisions already made as a side: any column names, any names of brands.
 
-A decision belongs to the row of the traffic with the same id, where a column of ids is named; else to the row at the
-same place, and then there must be as many, and descriptors that both files have must agree.
+A decision belongs to the row of the traffic with the same id, where a column of ids is named, or to all rows with the
+same descriptor, where that is named as the id; else to the row at the same place, and then there must be as many, and
+descriptors that both files have must agree.
 """
 
 from __future__ import annotations
@@ -74,7 +75,6 @@ class DecidedSide:
         self._no_answer: dict[str, int] = {}
         self._strange = 0
         self._rows = 0
-        self._asked = 0
         self._folder = Path(tempfile.mkdtemp(prefix="tierbreak-decisions."))
         # Whoever forgets to close it leaves nothing behind either.
         self._gone = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -83,8 +83,8 @@ class DecidedSide:
             with open_source(path, format) as source:
                 self._read(source, _columns(source, told, prefix), id, descriptor)
                 self._broken = source.broken.total
-            self._place = 0
             self._whole = self._by_ids() if self._by_id else None
+            self._asked = np.zeros(self._rows, dtype=bool)
         except BaseException:
             self.close()
             raise
@@ -160,7 +160,7 @@ class DecidedSide:
     @property
     def extra(self) -> int:
         """Decisions for rows that nobody asked for."""
-        return max(0, self._rows - self._broken - self._asked) if self._by_id else 0
+        return self._rows - self._broken - int(self._asked.sum()) if self._by_id else 0
 
     @property
     def notices(self) -> Sequence[str]:
@@ -180,7 +180,7 @@ class DecidedSide:
             wanted = rows.select(pl.col("id").hash())
             found = wanted.join(self._whole, on="id", how="left", maintain_order="left")
             found = found.with_columns(pl.col("lost").fill_null(True))
-            self._asked += int((~found["lost"]).sum())
+            self._asked[found["place"].drop_nulls().to_numpy()] = True
         else:
             found = self._by_place(rows)
         decider = self._codes["tier"].words(found["tier"])
@@ -222,7 +222,8 @@ class DecidedSide:
     def _uneven(self, rows: str) -> InputError:
         return InputError(
             f"{self._path}: has {self._rows:,} rows, the traffic has {rows}: they cannot be paired by their order\n"
-            "  fix: give as many, or name a column of ids that both have with --id"
+            "  fix: give as many, or name a column of ids that both have with --id; the descriptors will do, where one "
+            "decision holds for all rows of a descriptor"
         )
 
     def finish(self, rows: int) -> None:
