@@ -163,7 +163,7 @@ def _experiment(question: Question, path: Path) -> Any:
 
 def _opened(stack: ExitStack, question: Question, side: str, columns: Columns) -> Side:
     told = question.old_columns if side == "old" else question.new_columns
-    asked_for = Asked(told, question.id, columns.descriptor, None, question.settings, question.model)
+    asked_for = Asked(told, question.id, columns.descriptor, question.settings, question.model)
     opened = open_side(question.old if side == "old" else question.new, asked_for)
     stack.callback(opened.close)
     return opened

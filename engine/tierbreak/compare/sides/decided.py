@@ -65,7 +65,6 @@ class DecidedSide:
         id: str | None,
         descriptor: str,
         prefix: str = "",
-        format: str | None = None,
     ) -> None:
         self.name = name
         self.registry: Registry | None = None
@@ -80,7 +79,7 @@ class DecidedSide:
         self._gone = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._digest = hashlib.sha256()
         try:
-            with open_source(path, format) as source:
+            with open_source(path) as source:
                 self._read(source, _columns(source, told, prefix), id, descriptor)
                 self._broken = source.broken.total
             self._whole = self._by_ids() if self._by_id else None

@@ -30,7 +30,6 @@ class Asked:
     columns      of a file of decisions: part -> column, as DecidedSide takes them
     id           the column of ids, where rows are found by it
     descriptor   the traffic's column of descriptors
-    format       of a file of decisions, None: by its name
     settings     of an engine
     model        whether an engine loads a model at all
     """
@@ -38,7 +37,6 @@ class Asked:
     columns: Mapping[str, str] = field(default_factory=dict)
     id: str | None = None
     descriptor: str = "descriptor"
-    format: str | None = None
     settings: Settings = field(default_factory=Settings)
     model: bool = True
 
@@ -56,7 +54,7 @@ def open_side(name: str, asked: Asked | None = None) -> Side:
         path, _, prefix = place.partition("#") if not Path(place).exists() else (place, "", "")
         return DecidedSide(
             name, path, told=asked.columns, id=asked.id, descriptor=asked.descriptor,
-            prefix=f"{prefix}." if prefix else "", format=asked.format,
+            prefix=f"{prefix}." if prefix else "",
         )  # fmt: skip
     loading: dict[str, Path | None] = {} if kind == DEFAULT else {kind: Path(place)}
     if not asked.model and kind != "model":
