@@ -27,8 +27,6 @@ from tierbreak.bundle import Bundle, shipped
 from tierbreak.calibration import Policy
 from tierbreak.legacy.names import as_id
 from tierbreak.tiers.model.folder import FILES
-from tierbreak.training.folder import half, read_golden, read_weights, write
-from tierbreak.training.growth import LENGTH, prototypes, texts_of
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z .&'-]{5,24}")
 
@@ -48,6 +46,9 @@ def names(registry: Registry, count: int) -> dict[str, str]:
 
 def grow(count: int, out: Path) -> None:
     """Write overlay, model and bundle below `out`."""
+    from tierbreak.training.folder import half, read_golden, read_weights, write
+    from tierbreak.training.growth import LENGTH, prototypes, texts_of
+
     found = Bundle.find()
     assert found.model is not None
     chosen = names(Registry.load(*found.registries), count)

@@ -104,6 +104,7 @@ def test_a_shadows_log_is_two_sides(write):
     ]
     path = write("log.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     old, new = open_side(f"{path}#old"), open_side(f"decisions:{path}#new")
+    assert old.fingerprint != new.fingerprint == open_side(f"{path}#new").fingerprint
     rows = pl.DataFrame({"descriptor": ["NETFLIX.COM", "UBER"], "row": pl.Series([0, 1], dtype=pl.UInt64)})
     assert old.decide(rows)["brand"].to_list() == [None, "uber"]
     assert new.decide(rows)["tier"].to_list() == ["rules", "model"]

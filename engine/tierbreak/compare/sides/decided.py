@@ -77,17 +77,21 @@ class DecidedSide:
         self._folder = Path(tempfile.mkdtemp(prefix="tierbreak-decisions."))
         # Whoever forgets to close it leaves nothing behind either.
         self._gone = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._digest = hashlib.sha256()
         try:
             with open_source(path) as source:
-                self._read(source, _columns(source, told, prefix), id, descriptor)
+                columns = _columns(source, told, prefix)
+                self._read(source, columns, id, descriptor)
                 self._broken = source.broken.total
             self._whole = self._by_ids() if self._by_id else None
             self._asked = np.zeros(self._rows, dtype=bool)
         except BaseException:
             self.close()
             raise
-        self.fingerprint = self._digest.hexdigest()
+        with Path(path).open("rb") as file:
+            content = hashlib.file_digest(file, "sha256")
+        # Two sides may stand in one file.
+        content.update(repr(sorted(columns.items())).encode())
+        self.fingerprint = content.hexdigest()
 
     def _read(self, source: Source, columns: Mapping[str, str], id: str | None, descriptor: str) -> None:
         if id is not None and id not in source.columns:
@@ -98,7 +102,6 @@ class DecidedSide:
         self._checked = descriptor in source.columns
         for part, chunk in enumerate(source):
             rows = self._stored(chunk, columns, id, descriptor)
-            self._digest.update(rows.drop("place").hash_rows().to_numpy().tobytes())
             rows.write_parquet(self._folder / f"{part:06d}.parquet", compression="lz4")
             self._rows += rows.height
         if not self._rows:
