@@ -1,6 +1,7 @@
 """`tierbreak compare`, from files to files."""
 
 import json
+import sys
 
 import pytest
 
@@ -122,3 +123,10 @@ def test_an_input_is_never_written_over(compare, tmp_path):
 
 def test_quiet_says_nothing(compare):
     assert compare("--quiet") == (0, "", "")
+
+
+def test_without_scipy_nothing_is_begun(compare, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    code, out, err = compare(on="nowhere.csv")
+    assert (code, out) == (2, "")
+    assert "need scipy: pip install 'tierbreak[compare]'" in err

@@ -18,6 +18,7 @@ from tierbreak.bundle import Bundle
 from tierbreak.compare.judging import judged
 from tierbreak.compare.labelling import labels
 from tierbreak.compare.labelling.sampling import Sample, draw
+from tierbreak.compare.measure.intervals import scipy_stats
 from tierbreak.compare.measure.latency import Latency, asked, latency, of_engine, throughput, unasked
 from tierbreak.compare.measure.noise import ROWS, Noise, noise, repeats
 from tierbreak.compare.pairing import Reading, pair
@@ -101,9 +102,10 @@ def compare(
     folder   an empty one, for the table of paired decisions; it may grow to 60 bytes a row
     watch    given the traffic, a context whose value is called after each chunk
 
-    Raises SettingsError, InputError and what a side raises. Nothing is written outside `folder` and the folders for
-    what passes, which are taken away again.
+    Raises SettingsError (without scipy too), InputError and what a side raises. Nothing is written outside `folder` and
+    the folders for what passes, which are taken away again.
     """
+    scipy_stats()  # without it the report cannot be made: said before hours of asking, not after
     gates = None if question.gates is None else Gates.read(question.gates)
     if gates is not None:
         gates.check(FIGURES)
