@@ -134,9 +134,8 @@ def test_a_dead_side_is_counted_and_not_felt(case_engine, tmp_path, new, log):
             assert shadow.classify_one("UBER TRIP").brand == "uber"
             time.sleep(0.01)
         assert not shadow.alive
-        before = shadow.counts.dropped
         assert shadow.classify(ROWS).height == 4
-        assert shadow.counts.dropped == before + 4
+    # That it is gone may only be seen when something is sent: until then rows wait, and are counted at the end.
     assert adds_up(shadow) == {**vars(shadow.counts), "sent": 0, "dropped": shadow.counts.asked}
 
 
