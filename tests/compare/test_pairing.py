@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from compare import thirty
 from tierbreak.compare.joint import Joint
-from tierbreak.compare.pairing import Reading, pair
+from tierbreak.compare.pairing import pair
 from tierbreak.compare.pairs import BUCKETS, DECIDERS, OUTCOMES, PAIR, Writer, outcomes
+from tierbreak.compare.rows import Reading
 from tierbreak.compare.sides import Asked, open_side
 from tierbreak.errors import InputError
 from tierbreak.files import open_source
@@ -101,6 +102,14 @@ def test_decisions_by_descriptor_hold_for_all_of_its_rows(october):
     assert got.scan().select(pl.len()).collect().item() == 30
     assert (got.old.lost, got.old.extra) == (0, 1)
     assert set(got.scan().collect()["outcome"]) == {0, 1}
+
+
+def test_a_file_may_give_a_reason_of_its_own_for_every_row(october):
+    """Reasons are free text elsewhere, and may be more than a byte can count."""
+    rows = pl.DataFrame({"descriptor": [f"D{at}" for at in range(200)], "why": [f"because {at}" for at in range(200)]})
+    rows.with_columns(brand=pl.lit(None, pl.String), reason="why").write_csv(october / "many.csv")
+    got = paired(october, old="many.csv", new="many.csv", traffic="many.csv", id=None, user=None)
+    assert len(got.reasons) == 200
 
 
 def test_traffic_without_rows_is_refused(october):

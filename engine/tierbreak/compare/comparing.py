@@ -21,10 +21,11 @@ from tierbreak.compare.labelling.sampling import Sample, draw
 from tierbreak.compare.measure.intervals import scipy_stats
 from tierbreak.compare.measure.latency import Latency, asked, latency, of_engine, throughput, unasked
 from tierbreak.compare.measure.noise import ROWS, Noise, noise, repeats
-from tierbreak.compare.pairing import Reading, pair
+from tierbreak.compare.pairing import pair
 from tierbreak.compare.pairs import SIDES, Pairs
 from tierbreak.compare.ramp import Ramp
 from tierbreak.compare.reporting import FIGURES, Given, Report, report
+from tierbreak.compare.rows import Reading
 from tierbreak.compare.sides import Asked, Side, open_side
 from tierbreak.compare.sides.engine import EngineSide
 from tierbreak.compare.sides.side import Lines

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from tierbreak.brands import Registry
 from tierbreak.compare.codes import Codes
 from tierbreak.compare.joint import ABSTAINED, Joint
 from tierbreak.compare.names import Named, joint, named
-from tierbreak.compare.pairs import DECIDERS, NEW, OLD, PAIR, Pairs, SideFacts, TrafficFacts, Writer, outcomes
+from tierbreak.compare.pairs import DECIDERS, NEW, OLD, PAIR, Pairs, SideFacts, Writer, outcomes
+from tierbreak.compare.rows import Reading, Rows
 from tierbreak.compare.sides import SAID, Side
 from tierbreak.errors import InputError
-from tierbreak.files import Chunk, Source
-from tierbreak.files.columns import Columns
-from tierbreak.files.guards import DateOrder, Debits, Guards
+from tierbreak.files import Source
 from tierbreak.normalise import normalise
 from tierbreak.tables import GUARDED
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the traffic is read.
-
-    columns      which column plays which part
-    user, id     further columns; None: there is none. The descriptor may be the id: then it need not be unique
-    """
-
-    columns: Columns
-    user: str | None = None
-    id: str | None = None
-    debits: Debits = "negative"
-    date_order: DateOrder | None = None
 
 
 @dataclass
@@ -99,7 +81,7 @@ class _Asking:
             f"{prefix}_brand": _replaced(said["brand"], labels, places, pl.Int32),
             f"{prefix}_tier": _replaced(said["tier"], list(DECIDERS), list(range(len(DECIDERS))), pl.Int8),
             f"{prefix}_rule": self.rules.of(said["rule"]),
-            f"{prefix}_reason": reasons.of(said["reason"]).cast(pl.Int8),
+            f"{prefix}_reason": reasons.of(said["reason"]),
             f"{prefix}_confidence": said["confidence"],
             "written": self.written.of(
                 said["brand"].replace_strict(
@@ -156,15 +138,8 @@ def pair(
     written, reasons = Codes(), Codes()
     place = dict(scale.position)
     asking = [_Asking(side, each, place, written) for side, each in zip((old, new), names, strict=True)]
-    source.raw_into = reading.columns.descriptor
-    guards = Guards(reading.columns, debits=reading.debits, date_order=reading.date_order)
-    writer = Writer(folder)
-    ids = _Ids(source.name, many=reading.id == reading.columns.descriptor)
-    tally = _Tally()
-    for chunk in source:
-        rows = _rows(chunk, guards, reading, tally.rows)
-        ids.add(rows)
-        tally.add(rows, chunk)
+    writer, traffic = Writer(folder), Rows(source, reading)
+    for rows in traffic:
         said = [one.ask(rows) for one in asking]
         lost = [each["lost"].to_numpy() for each in said]
         for one, without in zip(asking, lost, strict=True):
@@ -173,34 +148,20 @@ def pair(
         if kept.any():
             writer.add(_paired(rows.filter(kept), [each.filter(kept) for each in said], asking, scale, reasons))
         advance()
-    if not tally.rows:
-        raise InputError(f"{source.name}: no rows; expected at least one descriptor below the header")
-    ids.finish()
     for side in (old, new):
-        side.finish(tally.rows)
+        side.finish(traffic.total)
     writer.flush()
-    facts = TrafficFacts(
-        source.name, tally.rows - tally.broken, tally.broken, guards.unreadable.get("amount", 0),
-        frozenset(
-            [part for part in ("amount", "date", "weight") if part in reading.columns.names]
-            + (["user"] if reading.user else [])
-        ),
-        tally.window,
-        tuple(source.notices),
-    )  # fmt: skip
     rules = tuple(tuple(one.rules.values) for one in asking)
     pairs = Pairs(
-        folder, scale, (rules[0], rules[1]), tuple(reasons.values), asking[0].facts(), asking[1].facts(), facts
+        folder,
+        scale,
+        (rules[0], rules[1]),
+        tuple(reasons.values),
+        asking[0].facts(),
+        asking[1].facts(),
+        traffic.facts,
     )
     return Paired(pairs, tuple(registries), (names[0], names[1]), (asking[0].spent, asking[1].spent))
-
-
-def _rows(chunk: Chunk, guards: Guards, reading: Reading, start: int) -> pl.DataFrame:
-    """The rows of a chunk that could be read: what sides look at, and `row`, `user`, `id`."""
-    rows = guards.rows(chunk).with_columns(pl.int_range(start, start + chunk.rows.height, dtype=pl.UInt64).alias("row"))
-    further = {part: column for part, column in (("user", reading.user), ("id", reading.id)) if column is not None}
-    rows = rows.with_columns(chunk.rows[column].cast(pl.String).alias(part) for part, column in further.items())
-    return rows.filter(pl.col("descriptor").is_not_null())
 
 
 def _paired(
@@ -240,55 +201,3 @@ def _keys(descriptors: pl.Series) -> pl.Series:
     hashed = normalise(distinct)["key"].hash()
     table = pl.DataFrame({"descriptor": distinct, "key": hashed})
     return descriptors.to_frame("descriptor").join(table, on="descriptor", how="left", maintain_order="left")["key"]
-
-
-class _Ids:
-    """Whether the traffic's ids can tell rows apart; by hashes, eight bytes a row."""
-
-    def __init__(self, name: str, *, many: bool) -> None:
-        self._name, self._many = name, many
-        self._seen: list[np.ndarray] = []
-
-    def add(self, rows: pl.DataFrame) -> None:
-        if "id" not in rows.columns:
-            return
-        ids = rows["id"]
-        if ids.null_count():
-            at = int(rows["row"].filter(ids.is_null())[0])
-            raise InputError(f"{self._name}: row {at + 1:,} has no id; every row needs one to be found by")
-        if self._many:
-            return
-        self._seen.append(ids.hash().to_numpy())
-        if len(self._seen) > 1 and len(self._seen) % 16:
-            return
-        self._merge(ids)
-
-    def _merge(self, ids: pl.Series) -> None:
-        whole = np.sort(np.concatenate(self._seen))
-        if (twice := whole[1:][whole[1:] == whole[:-1]]).size:
-            found = ids.filter(ids.hash().is_in(pl.Series(twice).implode()))
-            shown = f", such as {found[0]!r}" if len(found) else ""
-            raise InputError(
-                f"{self._name}: {np.unique(twice).size:,} ids stand more than once{shown}\n"
-                "  fix: name a column that tells rows apart, or leave --id out to pair rows by their order"
-            )
-        self._seen = [whole]
-
-    def finish(self) -> None:
-        if len(self._seen) > 1:
-            self._merge(pl.Series([], dtype=pl.String))
-
-
-@dataclass
-class _Tally:
-    rows: int = 0
-    broken: int = 0
-    window: tuple[dt.date, dt.date] | None = None
-
-    def add(self, rows: pl.DataFrame, chunk: Chunk) -> None:
-        self.rows += chunk.rows.height
-        self.broken += chunk.rows.height - rows.height
-        if "date" in rows.columns and rows["date"].null_count() < rows.height:
-            first: Any = rows["date"].min()
-            last: Any = rows["date"].max()
-            self.window = (min(first, self.window[0]), max(last, self.window[1])) if self.window else (first, last)

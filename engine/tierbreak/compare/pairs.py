@@ -46,7 +46,7 @@ def _side(side: str) -> dict[str, type[pl.DataType]]:
         f"{side}_brand": pl.Int32,
         f"{side}_tier": pl.Int8,
         f"{side}_rule": pl.Int32,
-        f"{side}_reason": pl.Int8,
+        f"{side}_reason": pl.Int32,
         f"{side}_confidence": pl.Float32,
     }
 
