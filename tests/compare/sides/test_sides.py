@@ -79,13 +79,13 @@ def test_a_list_none_of_whose_lines_is_a_rule_is_refused(write):
 
 
 def test_decisions_are_found_by_usual_names_of_columns(write):
-    side = open_side(write("old.csv", "Merchant Name,Score\nNetflix,0.9\nunknown,2\n"))
-    out = said(side, "a", "b")
-    assert out["brand"].to_list() == ["Netflix", None]
-    assert out["tier"].to_list() == ["file", None]
-    assert out["confidence"].to_list() == pytest.approx([0.9, None])
+    side = open_side(write("old.csv", "Merchant Name,Score\nNetflix,0.9\nunknown,2\nHulu,97%\n"))
+    out = said(side, "a", "b", "c")
+    assert out["brand"].to_list() == ["Netflix", None, "Hulu"]
+    assert out["tier"].to_list() == ["file", None, "file"]
+    assert out["confidence"].to_list() == pytest.approx([0.9, None, None])
     assert list(side.notices) == [
-        "read as no answer: 'unknown' (1)", "1 confidences lie outside 0..1 and count as missing"
+        "read as no answer: 'unknown' (1)", "2 confidences are no numbers from 0 to 1 and count as missing"
     ]  # fmt: skip
 
 

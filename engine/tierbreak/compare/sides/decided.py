@@ -120,8 +120,9 @@ class DecidedSide:
         said = {part: _text(rows[columns[part]]) if part in columns else blank for part in ("tier", "rule", "reason")}
         confidence = pl.Series([None] * rows.height, dtype=pl.Float32)
         if "confidence" in columns:
-            given = rows[columns["confidence"]].cast(pl.Float32, strict=False)
-            confidence = pl.select(pl.when(given.is_between(0, 1)).then(given)).to_series()
+            given = _text(rows[columns["confidence"]])
+            number = given.cast(pl.Float32, strict=False)
+            confidence = pl.select(pl.when(number.is_between(0, 1)).then(number)).to_series()
             self._strange += int((given.is_not_null() & confidence.is_null()).sum())
         nothing = pl.Series([None] * rows.height, dtype=pl.UInt64)
         return pl.DataFrame(
@@ -171,7 +172,7 @@ class DecidedSide:
             words = ", ".join(f"{word!r} ({times:,})" for word, times in sorted(self._no_answer.items()))
             out.append(f"read as no answer: {words}")
         if self._strange:
-            out.append(f"{self._strange:,} confidences lie outside 0..1 and count as missing")
+            out.append(f"{self._strange:,} confidences are no numbers from 0 to 1 and count as missing")
         if self._broken:
             out.append(f"{self._broken:,} rows could not be read as written: no decision")
         return out
