@@ -72,7 +72,9 @@ class Joint:
                 sectors.append("")
                 parents.append("")
         at_of = {id: at for at, id in enumerate(ids)}
-        family = np.array([at_of.get(parent, at) for at, parent in enumerate(parents)], dtype=np.int32)
+        # One registry's parent may have another name in the next.
+        heads = [today(parent, registries) for parent in parents]
+        family = np.array([at_of.get(head, at) for at, head in enumerate(heads)], dtype=np.int32)
         while (family[family] != family).any():
             family = family[family]
         return cls(tuple(ids), tuple(names), tuple(sectors), family, np.arange(len(ids)) < known)

@@ -94,14 +94,12 @@ def _looked_up(gold: Gold, pairs: Pairs, side: str) -> pl.DataFrame:
         pairs.scan()
         .select("descriptor", "n", brand, tier, sure)
         .filter(pl.col("descriptor").is_in(wanted["descriptor"].unique().implode()))
-        .group_by("descriptor", brand, tier)
-        .agg(pl.col("n").sum(), pl.col(sure).max())
+        .group_by("descriptor", brand)
+        # Whoever decided most of its rows stands for the brand; here and below the lower number breaks a tie.
+        .agg(pl.col("n").sum(), pl.col(sure).max(), pl.col(tier).mode().min())
         .collect(engine="streaming")
     )
-    # Of equally frequent ones the one with the lower number: no order of rows may show.
-    best = found.sort("descriptor", "n", brand, tier, descending=[False, True, False, False]).unique(
-        "descriptor", keep="first"
-    )
+    best = found.sort("descriptor", "n", brand, descending=[False, True, False]).unique("descriptor", keep="first")
     rows = wanted.join(best, on="descriptor", how="left", maintain_order="left")
     return rows.select(
         pl.col(brand).fill_null(ABSTAINED).alias("brand"),

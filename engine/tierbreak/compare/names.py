@@ -39,7 +39,11 @@ def named(side: Side, registries: Sequence[Registry], given: Mapping[str, str]) 
     how: dict[str, str] = {}
     for label in side.labels:
         meaning = meanings.find(label)
-        if meaning.how == "proposed":
+        if meaning.how == "proposed" and label in given:
+            # A brand that a person has named, and that no registry has yet: names may share it.
+            now[label] = written[label] = meaning.id
+            how[label] = "unknown"
+        elif meaning.how == "proposed":
             known = next((registry for registry in registries if label in registry), None)
             now[label] = today(label, registries) if known else label
             written[label], how[label] = label, "id" if known else "unknown"

@@ -124,6 +124,8 @@ def report(pairs: Pairs, given: Given) -> Report:
     summed, keys, users = cells(pairs), by_key(pairs), by_user(pairs)
     gold = given.gold
     judged = None if gold is None else _correctness(gold, pairs, given.seed)
+    if judged is not None and judged.withheld:
+        gold = None  # what says nothing of the whole says nothing of its parts
     trusted = None if gold is None else Trusted(gold.truth, gold.key, *gold.brand)
     sample = draw(pairs, seed=given.seed) if given.sample is None else given.sample
     estimates = None if given.labels is None else estimate(given.labels, sample.rows)

@@ -39,7 +39,7 @@ class Rows:
     total   rows so far, broken ones too
     facts   of all rows, once they were read
 
-    Iterating raises InputError where there is no row, a row has no id, or an id stands twice.
+    Iterating raises InputError where there is no row, a row has no id, an id stands twice, or a weight lies below 0.
     """
 
     def __init__(self, source: Source, reading: Reading) -> None:
@@ -53,6 +53,7 @@ class Rows:
     def __iter__(self) -> Iterator[pl.DataFrame]:
         for chunk in self._source:
             rows = self._read(chunk)
+            self._weigh(rows)
             self._ids.add(rows)
             self.total += chunk.rows.height
             self._broken += chunk.rows.height - rows.height
@@ -67,8 +68,19 @@ class Rows:
         places = pl.int_range(self.total, self.total + height, dtype=pl.UInt64).alias("row")
         rows = self._guards.rows(chunk).with_columns(places)
         further = {part: name for part, name in (("user", reading.user), ("id", reading.id)) if name is not None}
-        rows = rows.with_columns(chunk.rows[name].cast(pl.String).alias(part) for part, name in further.items())
+        rows = rows.with_columns(
+            chunk.rows[name].cast(pl.String).str.strip_chars().alias(part) for part, name in further.items()
+        )
+        rows = rows.with_columns(pl.when(pl.col(part) != "").then(part).alias(part) for part in further)
         return rows.filter(pl.col("descriptor").is_not_null())
+
+    def _weigh(self, rows: pl.DataFrame) -> None:
+        below = rows.filter(pl.col("weight") < 0) if "weight" in rows.columns else rows.clear()
+        if below.height:
+            raise InputError(
+                f"{self._source.name}: row {int(below['row'][0]) + 1:,} weighs {below['weight'][0]:g}; a weight is how "
+                "often a row counts, 0 or more\n  fix: name another column with --weight, or leave such rows out"
+            )
 
     def _widen(self, rows: pl.DataFrame) -> None:
         if "date" in rows.columns and rows["date"].null_count() < rows.height:
@@ -81,8 +93,15 @@ class Rows:
         has = [part for part in ("amount", "date", "weight") if part in self._reading.columns.names]
         return TrafficFacts(
             self._source.name, self.total - self._broken, self._broken, self._guards.unreadable.get("amount", 0),
-            frozenset([*has, *(["user"] if self._reading.user else [])]), self._window, tuple(self._source.notices),
+            frozenset([*has, *(["user"] if self._reading.user else [])]), self._window,
+            (*self._source.notices, *self._unread()),
         )  # fmt: skip
+
+    def _unread(self) -> Iterator[str]:
+        for part, column in (("weight", "weights"), ("date", "dates")):
+            if count := self._guards.unreadable.get(part, 0):
+                what = "count 0" if part == "weight" else "are missing"
+                yield f"{count:,} {column} could not be read: they {what}"
 
 
 class _Ids:

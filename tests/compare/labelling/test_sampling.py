@@ -224,3 +224,26 @@ def test_chances_are_what_they_say():
     tens = np.flatnonzero((rows >= 8) & (rows <= 12))
     ratio = np.mean([taken[at] for at in tens]) / np.mean([taken[at] for at in ones])
     assert 0.7 < ratio / (rows[tens].mean() / rows[ones].mean()) < 1.3
+
+
+def test_ties_of_the_ranked_leave_the_others_to_be_drawn_by_their_probability(tmp_path):
+    """2,000 disagreements of one row each, half of them by rules on both sides (a tie of 0.5) and half by a surer model:
+    the ranked are all of the tie, and of those drawn by chance its share must be what is left of it, 900 of 1,900.
+    """
+    taken = 0
+    for seed in range(20):
+        rows, outcome = [], []
+        for at in range(2_000):
+            model = at % 2 == 0
+            rows.append(
+                (f"D{at}", f"D{at}", "u1", 1.0, 1, "uber", "UBER", "hulu", "model" if model else "rules", None,
+                 0.99 if model else None, None)
+            )  # fmt: skip
+            outcome.append("changed")
+        made = thirty.pairs(tmp_path / str(seed), rows, outcome)
+        sample = draw(made, ranked=100, random=200, seed=seed)
+        chance = [unit for unit in sample.units if unit.stratum == DISAGREE]
+        assert len(chance) == 200
+        taken += sum(unit.new.by.startswith("rules") for unit in chance)
+    # Of 4,000 draws 4,000 * 900 / 1,900 = 1,895, give or take 3 standard errors of 32.
+    assert abs(taken - 1_895) < 96

@@ -120,7 +120,38 @@ def check(made, value, draws):
     assert made.share.value == pytest.approx(value, nan_ok=True)
     np.testing.assert_allclose(made.draws, draws, atol=1e-12)
     if 0 < value < 1:
-        assert (made.share.low, made.share.high) == pytest.approx(interval(np.array(draws)))
+        ends = interval(np.array(draws)), wilson(made.worth * value, made.worth)
+        assert made.share.low == pytest.approx(min(float(low) for low, _ in ends))
+        assert made.share.high == pytest.approx(max(float(high) for _, high in ends))
+
+
+@pytest.mark.parametrize("of", [700, 1_000])
+def test_one_error_more_never_makes_an_interval_look_better(of):
+    """Resamples of one flip in a thousand reach less far than Wilson's interval of none: the ends must not cross."""
+    cluster = np.arange(of)
+    ends, lows = [], []
+    for flips in range(5):
+        old, new = np.ones(of, dtype=bool), np.arange(of) >= flips
+        whole = np.ones(of, dtype=bool)
+        made = drawn(
+            {"flips": Ratio(~new, whole), "old": Ratio(old, whole), "new": Ratio(new, whole)}, {}, cluster, cluster,
+            draws=400, seed=0,
+        )  # fmt: skip
+        ends.append(made["flips"].share.high)
+        lows.append(difference(made["new"], made["old"])[1])
+    assert ends == sorted(ends)
+    assert lows == sorted(lows, reverse=True)
+
+
+def test_a_macro_share_of_brands_that_are_all_right_or_all_wrong_has_a_width():
+    """20 brands of ten keys, 15 all right: every resample says three quarters, and nobody is as sure as that."""
+    group = np.repeat(np.arange(20), 10)
+    hit = group < 15
+    share = drawn({"all": Ratio(hit, np.ones(200, dtype=bool))}, {"macro": hit}, np.arange(200), group, draws=50,
+                  seed=0)["macro"].share  # fmt: skip
+    assert share.value == pytest.approx(0.75)
+    assert share.low < 0.74
+    assert share.high > 0.76
 
 
 def test_a_share_that_never_varies_has_the_interval_of_its_clusters():

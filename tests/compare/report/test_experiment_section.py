@@ -50,7 +50,10 @@ def test_seven_users():
     ]
     assert isinstance(found.blocks[0], Tiles)
     assert texts(found.blocks) == [
-        ("good", "The split is as it was meant: 42.9 % of 7 users are in the new arm, 50.0 % were meant (p = 0.705)."),
+        (
+            "good",
+            "No sign that the split is not as it was meant: 42.9 % of 7 users are in the new arm, 50.0 % were meant (p = 0.705).",
+        ),
         ("plain", "items: no difference can be told from luck; new less old is +2.5 (95 %: -1.5 to +6.5)."),
         ("soft", "No metric has a column from before the experiment (before_…): nothing is adjusted."),
     ]
@@ -126,7 +129,7 @@ def test_adjusted_and_by_segment():
     found = section(given)
     (metric,) = given.metrics
     ((_, ratio), (_, said), *_) = texts(found.blocks)
-    assert ratio.startswith("The split is as it was meant")
+    assert ratio.startswith("No sign that the split is not as it was meant")
     assert said.startswith("spend is higher in the new arm: new less old is +")
     assert said.endswith(", adjusted for what came before.")
     (row,) = tables(found.blocks)["Adjusted for what users did before (CUPED)"].rows

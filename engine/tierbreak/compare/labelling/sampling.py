@@ -141,20 +141,22 @@ def _units(bucket: pl.LazyFrame, seed: int) -> pl.DataFrame:
         for side in SIDES
     ]  # fmt: skip
     weight = pl.when(pl.col("outcome") == FAMILY).then(WITHIN_FAMILY).otherwise(1.0)
-    tie = _hashed(units, seed)
-    u = ((tie >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    # Two hashes: were ties of the ranked put in order by the one that draws the others, what a tie leaves over would
+    # be what is drawn late, and not be drawn by its probability.
+    tie, drawn = _hashed(units, seed, "ranked"), _hashed(units, seed, "drawn")
+    u = ((drawn >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
     return units.select(
         *_UNIT, "outcome", "n", score=pl.col("n") * weight * pl.mean_horizontal(*unsure),
         tie=pl.Series(tie, dtype=pl.UInt64), priority=pl.col("n") / pl.Series(u),
     )  # fmt: skip
 
 
-def _hashed(units: pl.DataFrame, seed: int) -> npt.NDArray[np.uint64]:
-    """uint64 [n], of key, brands and seed alone: neither the order of units nor their number shows.
+def _hashed(units: pl.DataFrame, seed: int, purpose: str) -> npt.NDArray[np.uint64]:
+    """uint64 [n], of key, brands, seed and purpose alone: neither the order of units nor their number shows.
 
     Source: the finaliser of SplitMix64; Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
     """
-    mixed = np.zeros(units.height, np.uint64)
+    mixed = np.full(units.height, int.from_bytes(purpose.encode()), np.uint64)
     # The seed by itself first: added to the key it would make seed 1 of one key what seed 2 is of the key before it.
     for values in (np.full(units.height, seed % 2**64, np.uint64), *(units[column].to_numpy() for column in _UNIT)):
         mixed = mixed + np.uint64(0x9E3779B97F4A7C15) + values.astype(np.uint64)

@@ -126,10 +126,11 @@ def drawn(
     cluster   int [n], any numbers: rows that have one stand or fall together
     group     int [n], of `macros`; -1 is in no group
 
-    A share of 0 or 1 is the same in every resample, which says nothing of how sure it is: there the interval is
-    Wilson's, of as many trials as the clusters are worth (Kish's effective size). A macro share in a resample is the
-    mean over the groups that are in it. Groups of few clusters are missing from many, so that it lies off by what these
-    differ by: all resamples are moved together, until their mean is the share itself.
+    A share of 0 or 1 is the same in every resample, and one of few rows nearly so, which says nothing of how sure it
+    is: the interval is never narrower than Wilson's, of as many trials as the clusters are worth (Kish's effective
+    size). A macro share in a resample is the mean over the groups that are in it. Groups of few clusters are missing
+    from many, so that it lies off by what these differ by: all resamples are moved together, until their mean is the
+    share itself.
 
     Source: Efron and Tibshirani 1993, the bias of a bootstrap in chapter 10; Kish 1965, "Survey Sampling".
     """
@@ -165,18 +166,18 @@ def drawn(
 def difference(new: Drawn, old: Drawn) -> tuple[float, float, float]:
     """New less old with its 95 % interval; NaN where either has no rows.
 
-    Where every resample says the same, it says nothing of how sure that is. A difference is no larger than the share of
-    rows that make it, and so many clusters without such a row leave room for a share of up to Wilson's upper end: that
-    much to both sides where there is no difference, twice as much where there is one, of each side its own.
+    Where few rows make the difference, resamples say too little of how sure it is, and where none does nothing. So many
+    clusters without such a row leave room for a share of up to Wilson's upper end: the interval is never narrower than
+    that much to both sides, or twice as much, of each side its own, where every resample says the same difference.
     """
     value, gap = new.share.value - old.share.value, new.draws - old.draws
     known = gap[~np.isnan(gap)]
     if math.isnan(value) or not len(known):
         return value, math.nan, math.nan
-    if np.ptp(known) > 1e-12:
-        return value, *interval(gap)
-    room = float(wilson(0, min(new.worth, old.worth))[1]) * (1 if abs(value) < 1e-12 else 2)
-    return value, max(value - room, -1.0), min(value + room, 1.0)
+    varies = bool(np.ptp(known) > 1e-12)
+    room = float(wilson(0, min(new.worth, old.worth))[1]) * (1 if varies or abs(value) < 1e-12 else 2)
+    low, high = interval(gap) if varies else (value, value)
+    return value, max(min(low, value - room), -1.0), min(max(high, value + room), 1.0)
 
 
 def _sums(at: Ints, values: Bools | Floats, size: int) -> Array:
@@ -193,10 +194,10 @@ def _share(part: float, whole: float, worth: float, draws: Array) -> Share:
     value = part / whole if whole else math.nan
     if not whole:
         return Share(value, math.nan, math.nan, part, whole)
-    if part in (0.0, whole):
-        low, high = (float(end) for end in wilson(worth * value, worth))
-    else:
-        low, high = interval(draws)
+    low, high = (float(end) for end in wilson(worth * value, worth))
+    if 0 < part < whole:
+        drawn_low, drawn_high = interval(draws)
+        low, high = min(low, drawn_low), max(high, drawn_high)
     return Share(value, low, high, part, whole)
 
 

@@ -23,7 +23,12 @@ def section(found: Brands) -> Section:
         says = "flagged and go one way by keys and the other way by rows: a few frequent keys outweigh the others there"
         blocks.append(Text(f"Brands that are {says}: {found.opposed:,}. Look at their rows too.", "warn"))
     if not found.gold:
-        blocks.append(Text("No gold set was given, so precision and found are not known for any brand.", "soft"))
+        blocks.append(
+            Text(
+                "There is no gold set to hold both sides against, so precision and found are not known for any brand.",
+                "soft",
+            )
+        )
     if not found.has_money:
         blocks.append(Text("The traffic has no amounts that can be read, so there is no column for money.", "soft"))
     blocks.append(_full(found))

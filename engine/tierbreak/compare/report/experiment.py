@@ -105,7 +105,8 @@ def _ratio(found: Experiment, share: float) -> Text:
         return Text(f"The split is not the one that was meant: {said} (p = {chance(found.srm_p)}). By luck alone that "
                     "happens less than once in a thousand experiments: users were lost, added or moved in one arm. "
                     "Do not read on before the cause is found: all that follows may come from it.", "bad")  # fmt: skip
-    return Text(f"The split is as it was meant: {said} (p = {chance(found.srm_p)}).", "good")
+    tone = "good" if found.srm_p >= 0.01 else "plain"
+    return Text(f"No sign that the split is not as it was meant: {said} (p = {chance(found.srm_p)}).", tone)
 
 
 def _splits(found: Experiment) -> Table:

@@ -72,7 +72,7 @@ class DecidedSide:
         self._path, self._by_id = path, id is not None
         self._codes = {part: Codes() for part in ("brand", "tier", "rule", "reason")}
         self._no_answer: dict[str, int] = {}
-        self._strange = 0
+        self._strange, self._failed = 0, 0
         self._rows = 0
         self._folder = Path(tempfile.mkdtemp(prefix="tierbreak-decisions."))
         # Whoever forgets to close it leaves nothing behind either.
@@ -111,6 +111,10 @@ class DecidedSide:
         rows = chunk.rows
         broken = np.zeros(rows.height, dtype=bool)
         broken[chunk.broken.to_numpy()] = True
+        if "error" in columns:  # what failed is no abstention
+            failed = _text(rows[columns["error"]]).is_not_null().to_numpy() & ~broken
+            self._failed += int(failed.sum())
+            broken |= failed
         brand = _text(rows[columns["brand"]])
         silent = brand.str.to_lowercase().is_in(NO_ANSWER).fill_null(False)
         for word, times in brand.filter(silent).value_counts().iter_rows():
@@ -163,7 +167,7 @@ class DecidedSide:
     @property
     def extra(self) -> int:
         """Decisions for rows that nobody asked for."""
-        return self._rows - self._broken - int(self._asked.sum()) if self._by_id else 0
+        return self._rows - self._broken - self._failed - int(self._asked.sum()) if self._by_id else 0
 
     @property
     def notices(self) -> Sequence[str]:
@@ -173,6 +177,8 @@ class DecidedSide:
             out.append(f"read as no answer: {words}")
         if self._strange:
             out.append(f"{self._strange:,} confidences are no numbers from 0 to 1 and count as missing")
+        if self._failed:
+            out.append(f"{self._failed:,} rows on which it failed, as the column `error` says: no decision")
         if self._broken:
             out.append(f"{self._broken:,} rows could not be read as written: no decision")
         return out
@@ -262,6 +268,8 @@ def _columns(source: Source, told: Mapping[str, str], prefix: str) -> dict[str, 
             if name in by_plain:
                 out[part] = have[by_plain[name]]
                 break
+    if prefix == "new." and "error" in source.columns:  # a shadow's log: the new side is the one that can fail there
+        out["error"] = "error"
     if "brand" not in out:
         raise InputError(
             f"{source.name}: no column of brands; there are {_listed([*have])}\n"

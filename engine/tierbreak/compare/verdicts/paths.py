@@ -135,13 +135,13 @@ def _steps(here: Any, parts: Sequence[str]) -> Iterator[tuple[Any, int]]:
             continue
         if len(here) == 2 and word in ("low", "high"):
             yield here[word == "high"], used
-        if word.isdecimal() and int(word) < len(here):
-            yield here[int(word)], used
         entries = [one for one in here if word in _words([one])]
         if len(entries) > 1:
             raise UnknownPath(f"{len(entries)} entries are called {word!r}; name one by its position, from 0")
-        if entries:
+        if entries:  # before positions: there is a brand that is called 76
             yield entries[0], used
+        if word.isdecimal() and int(word) < len(here):
+            yield here[int(word)], used
 
 
 def _nearest(here: Any, done: Sequence[str], parts: Sequence[str]) -> str:
