@@ -38,3 +38,16 @@ def test_rows_without_a_decision_are_left_out_and_counted(october):
     assert got.missing == (1, 1)
     assert len(got.truth) == len(thirty.TRUTH)
     assert "NEVER SEEN 12" not in got.descriptor
+
+
+def test_a_brand_is_what_most_rows_say_whoever_said_it(october):
+    """UBER six times uber, by rules and by the model three times each, four times lyft."""
+    said = [("uber", "rules")] * 3 + [("uber", "model")] * 3 + [("lyft", "rules")] * 4
+    rows = "".join(f"UBER,{brand},{tier}\n" for brand, tier in said)
+    (october / "many.csv").write_text("descriptor,brand,tier\n" + rows)
+    (october / "gold.tsv").write_text("descriptor\ttruth\nUBER\tuber\nNEVER\tlyft\n")
+    sides, source, reading = opened(october, "many.csv", "many.csv", traffic="many.csv", id=None, user=None)
+    with source:
+        paired = pair(*sides, source, reading, october / "pairs", shipped=thirty.registry())
+    got = judged(Gold.read(october / "gold.tsv", paired.registries[0]), sides, paired)
+    assert [paired.pairs.joint.ids[at] for at in got.brand[0]] == ["uber"]

@@ -126,6 +126,24 @@ def test_weights_count_and_multiply_money(october):
     assert table["money"][29] == pytest.approx(900.0)  # 30.00 thirty times
 
 
+def test_a_weight_below_nothing_is_refused_and_one_that_is_none_counts_nothing(october):
+    rows = pl.read_csv(october / "october.csv")
+    count = pl.when(pl.col("id") == "t3").then(pl.lit("many")).otherwise(pl.lit("2"))
+    rows.with_columns(count=count).write_csv(october / "october.csv")
+    got = paired(october, weight="count")
+    assert got.scan().collect()["n"].sum() == 58
+    assert "1 weights could not be read: they count 0" in got.traffic.notices
+    rows.with_columns(count=count.replace("many", "-1")).write_csv(october / "october.csv")
+    with pytest.raises(InputError, match="row 4 weighs -1; a weight is how often a row counts"):
+        paired(october, weight="count")
+
+
+def test_a_user_of_blanks_is_none(october):
+    text = (october / "october.csv").read_text().replace(",u6,", ",  ,")
+    (october / "october.csv").write_text(text)
+    assert paired(october).scan().collect()["user"].null_count() == sum(row[2] == "u6" for row in thirty.ROWS)
+
+
 def test_what_guards_saw_is_kept_for_explanations(october):
     table = paired(october).scan().collect().sort("row")
     assert table["given_amount"].to_list()[:2] == [15.49, 15.49]

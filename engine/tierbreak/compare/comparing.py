@@ -111,7 +111,7 @@ def compare(
     if gates is not None:
         gates.check(FIGURES)
     ramp = None if question.ramp is None else Ramp.read(question.ramp)
-    tried = None if question.exposures is None else _experiment(question, question.exposures)
+    tried = None if question.exposures is None else _experiment(question, question.exposures, ramp)
     shipped = Registry.load(*Bundle.find().registries)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(question.traffic, question.format))
@@ -155,12 +155,18 @@ def compare(
         return report(pairs, given)
 
 
-def _experiment(question: Question, path: Path) -> Any:
+def _experiment(question: Question, path: Path, ramp: Ramp | None) -> Any:
+    """The experiment; the share that was meant is the exposures' own, else the ramp's at the time of each."""
     read = exposures.read(path)
     if unknown := [name for name in question.segments if name not in read.segments]:
         there = ", ".join(map(repr, read.segments)) or "none"
         raise InputError(f"{path}: no column {unknown[0]!r} of words to be read apart; there are: {there}")
-    found = experiment(read.rows, expected=read.expected, segments=question.segments, name=read.name)
+    rows = read.rows
+    if ramp is not None and "share" not in rows.columns and "at" in rows.columns:
+        times = rows["at"].unique().drop_nulls()
+        meant = {time: ramp.share(time) for time in times.to_list()}
+        rows = rows.with_columns(share=pl.col("at").replace_strict(meant, default=None, return_dtype=pl.Float64))
+    found = experiment(rows, expected=read.expected, segments=question.segments, name=read.name)
     return replace(found, notices=(*read.notices, *found.notices))
 
 
@@ -192,8 +198,12 @@ def _noise(pairs: Pairs, side: Side, name: str, seed: int) -> Noise:
         return repeats(pairs, name)
     given = [f"given_{column}" for column in GUARDED]
     have = [column for column in pairs.scan().collect_schema() if column in given]
-    rows = pairs.scan().select("descriptor", *have, pl.col("descriptor").hash(seed).alias("drawn"))
-    chosen = rows.bottom_k(4 * ROWS, by="drawn").collect().drop("drawn")
+    drawn = pl.col("descriptor").hash(seed).alias("drawn")
+    parts = [
+        bucket.select("descriptor", *have).unique().with_columns(drawn).bottom_k(ROWS, by="drawn").collect()
+        for bucket in pairs.buckets()
+    ]
+    chosen = pl.concat(parts).bottom_k(ROWS, by="drawn").drop("drawn")
     chosen = chosen.rename({column: column.removeprefix("given_") for column in have})
     if isinstance(side, EngineSide):
         again = Engine(replace(side.engine.parts, cache=None), side.engine.settings)

@@ -115,10 +115,19 @@ def plain(value: Any) -> Any:
 
 def percent(value: float, digits: int = 1) -> str:
     """
-    >>> percent(0.9028), percent(0.00031, 2), percent(math.nan)
-    ('90.3 %', '0.03 %', '-')
+    What is not all, or not nothing, never looks so.
+
+    >>> percent(0.9028), percent(0.00031, 2), percent(math.nan), percent(0.9996), percent(0.0004), percent(1.0)
+    ('90.3 %', '0.03 %', '-', '>99.9 %', '<0.1 %', '100.0 %')
     """
-    return "-" if math.isnan(value) else f"{100 * value:.{digits}f} %"
+    if math.isnan(value):
+        return "-"
+    shown, least = f"{100 * value:.{digits}f}", 10.0**-digits
+    if value < 1 - 1e-9 and shown == f"{100:.{digits}f}":
+        return f">{100 - least:.{digits}f} %"
+    if value > 1e-12 and shown == f"{0:.{digits}f}":
+        return f"<{least:.{digits}f} %"
+    return f"{shown} %"
 
 
 def count(value: float) -> str:

@@ -227,8 +227,8 @@ def test_chances_are_what_they_say():
 
 
 def test_ties_of_the_ranked_leave_the_others_to_be_drawn_by_their_probability(tmp_path):
-    """2,000 disagreements of one row each, half of them by rules on both sides (a tie of 0.5) and half by a surer model:
-    the ranked are all of the tie, and of those drawn by chance its share must be what is left of it, 900 of 1,900.
+    """2,000 disagreements of one row each, half by rules on both sides (a tie of 0.5) and half by a surer model: the
+    ranked are all of the tie, and of those drawn by chance its share must be what is left of it, 900 of 1,900.
     """
     taken = 0
     for seed in range(20):

@@ -52,7 +52,8 @@ def test_seven_users():
     assert texts(found.blocks) == [
         (
             "good",
-            "No sign that the split is not as it was meant: 42.9 % of 7 users are in the new arm, 50.0 % were meant (p = 0.705).",
+            "No sign that the split is not as it was meant: 42.9 % of 7 users are in the new arm, 50.0 % were meant "
+            "(p = 0.705).",
         ),
         ("plain", "items: no difference can be told from luck; new less old is +2.5 (95 %: -1.5 to +6.5)."),
         ("soft", "No metric has a column from before the experiment (before_…): nothing is adjusted."),

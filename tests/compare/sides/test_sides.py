@@ -169,3 +169,22 @@ def test_names_are_mapped_by_id_name_alias_and_hand(write):
     }  # fmt: skip
     assert got.written["twitter"] == "twitter"
     assert [got.how[name] for name in ("twitter", "SBUX", "Gym", "Mine")] == ["id", "alias", "unknown", "map"]
+
+
+def test_what_a_shadow_failed_on_is_no_abstention(write):
+    lines = [
+        {"descriptor": "UBER", "old.brand": "uber", "new.brand": "uber", "error": None},
+        {"descriptor": "LYFT", "old.brand": "lyft", "new.brand": None, "error": "ValueError: no"},
+    ]
+    path = write("log.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    rows = pl.DataFrame({"descriptor": ["UBER", "LYFT"], "row": pl.Series([0, 1], dtype=pl.UInt64)})
+    old, new = open_side(f"{path}#old"), open_side(f"{path}#new")
+    assert old.decide(rows)["lost"].to_list() == [False, False]
+    assert new.decide(rows)["lost"].to_list() == [False, True]
+    assert list(new.notices) == ["1 rows on which it failed, as the column `error` says: no decision"]
+
+
+def test_names_that_a_person_gives_one_new_brand_are_one(write):
+    side = open_side(write("old.csv", "brand\nFoo Inc\nFoo Ltd\n"))
+    got = named(side, [thirty.registry()], {"Foo Inc": "foo-co", "Foo Ltd": "foo-co"})
+    assert dict(got.today) == {"Foo Inc": "foo-co", "Foo Ltd": "foo-co"}

@@ -48,7 +48,7 @@ def test_by_hand():
         "user": [*"abcdefg", "a"], "arm": ["old"] * 4 + ["new"] * 3 + ["new"],
         "at": [1, 1, 1, 1, 1, 1, 1, 2], "items": [1, 2, 3, 4, 3, 5, 7, 100],
     })  # fmt: skip
-    found = experiment(rows)
+    found = experiment(rows, expected=0.5)
     assert (found.users, found.moved, found.crossed) == ((4, 3), (1, 0), 1)
     assert found.srm_p == pytest.approx(stats.chisquare([4, 3], [3.5, 3.5]).pvalue)
     (items,) = found.metrics
@@ -60,7 +60,6 @@ def test_by_hand():
     assert items.interval == pytest.approx((2.5 - half, 2.5 + half))
     assert items.adjusted is None
     assert found.notices == (
-        "the share of the new arm that was meant is not known: half is taken for it",
         "users seen in both arms: 1 first in the old, 0 first in the new; each counts for the first, which draws "
         "differences towards 0",
         "items: 1 users have more than one value; the first counts",
@@ -95,7 +94,7 @@ def test_sample_ratio_as_published():
     815,482 in treatment where half was meant have p = 1.8e-6."""
     rows = pl.DataFrame({"user": pl.int_range(821_588 + 815_482, eager=True)})
     rows = rows.with_columns(arm=pl.when(pl.col("user") < 821_588).then(pl.lit("old")).otherwise(pl.lit("new")))
-    assert experiment(rows).srm_p == pytest.approx(1.8e-6, rel=0.03)
+    assert experiment(rows, expected=0.5).srm_p == pytest.approx(1.8e-6, rel=0.03)
 
 
 def test_each_exposure_is_held_against_its_own_share():
@@ -110,7 +109,7 @@ def test_each_exposure_is_held_against_its_own_share():
     assert found.srm_p == pytest.approx(1.0)
     assert [(one.share, one.users) for one in found.splits] == [(0.1, (90, 10)), (0.5, (100, 100))]
     assert [one.p for one in found.splits] == pytest.approx([1.0, 1.0])
-    assert experiment(rows.drop("share")).srm_p == pytest.approx(stats.chi2.sf(40**2 / 75, 1))
+    assert experiment(rows.drop("share"), expected=0.5).srm_p == pytest.approx(stats.chi2.sf(40**2 / 75, 1))
 
 
 def test_sample_ratio_of_two_shares_by_hand():
@@ -144,9 +143,9 @@ def test_faults_do_not_make_up_for_each_other():
 
 def test_a_lopsided_split_is_found():
     rows = pl.DataFrame({"user": range(1_000), "arm": ["new"] * 600 + ["old"] * 400})
-    assert experiment(rows).srm_p < 1e-9
+    assert experiment(rows, expected=0.5).srm_p < 1e-9
     assert experiment(rows, expected=0.6).srm_p == pytest.approx(1.0)
-    empty = experiment(pl.DataFrame({"user": range(1_000), "arm": ["old"] * 1_000}))
+    empty = experiment(pl.DataFrame({"user": range(1_000), "arm": ["old"] * 1_000}), expected=0.5)
     assert empty.srm_p < 1e-9, "an arm that is empty is as uneven as can be"
 
 
@@ -374,3 +373,15 @@ def test_an_always_valid_interval_is_tightest_where_planned():
     reaches = {plan: reach(10_000, plan=plan) for plan in (5_000, 9_000, 10_000, 11_000, 20_000)}
     assert min(reaches, key=reaches.get) == 10_000
     assert reach(10_000, 0.99) > reach(10_000, 0.95) > stats.norm.ppf(0.975)
+
+
+def test_a_split_is_held_against_no_share_that_nobody_named():
+    """A tenth in the new arm is no mismatch unless half was meant: without a word of what was meant there is no p."""
+    rows = pl.DataFrame({"user": range(1_000), "arm": ["old"] * 900 + ["new"] * 100, "kept": [1.0, 0.0] * 500})
+    found = experiment(rows)
+    assert math.isnan(found.srm_p)
+    assert math.isnan(found.expected)
+    assert found.splits == ()
+    assert "nothing can be said of the split" in found.notices[0]
+    assert experiment(rows, expected=0.1).srm_p == pytest.approx(1.0)
+    assert found.metrics[0].difference == experiment(rows, expected=0.1).metrics[0].difference

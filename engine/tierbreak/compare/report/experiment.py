@@ -92,6 +92,11 @@ def _experiment(found: Experiment) -> Iterator[Block]:
 
 
 def _ratio(found: Experiment, share: float) -> Text:
+    if not found.splits:
+        return Text(
+            "The share of the new arm that was meant is not known, so that nothing can be said of the split: give the "
+            "exposures a column `share`, or times and --ramp.", "warn",
+        )  # fmt: skip
     if math.isnan(found.srm_p):
         return Text(
             "Whether the split is as it was meant cannot be said: no user came while both arms had a share.", "warn"

@@ -103,7 +103,7 @@ def _checked(
         *(pl.col(segment).cast(pl.String) for segment in segments),
     )
     if expected is None and frame["share"].null_count():
-        notices.append("the share of the new arm that was meant is not known: half is taken for it")
+        notices.append("the share of the new arm that was meant is not known: nothing can be said of the split")
     frame = frame.with_columns(pl.col("share").fill_null(0.5 if expected is None else expected))
     outside = frame["share"].filter(~frame["share"].is_between(0, 1))
     if outside.len():

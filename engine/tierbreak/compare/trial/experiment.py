@@ -121,7 +121,8 @@ def experiment(
     exposures   one row an exposure: `user`, `arm` (old or new) and, if known, `at`, which orders a user's rows, and
                 `share`, the share of the new arm at that moment; further columns of numbers or booleans are metrics,
                 and those called `before_x` the metric x before it began
-    expected    0..1, the share of the new arm that was meant where a row does not say; None: half
+    expected    0..1, the share of the new arm that was meant where a row does not say; None: it is not known, and
+                nothing is said of the split
     segments    columns by which metrics are read apart as well
     level       0..1, of the intervals
 
@@ -135,6 +136,8 @@ def experiment(
         Split(float(one), _split(new[share == one]), _srm(new[share == one], share[share == one]))
         for one in np.unique(share)
     )
+    if expected is None and ("share" not in exposures.columns or exposures["share"].null_count()):
+        splits = ()  # no split can be held against a share that nobody has named
     whole = tuple(_difference(rows, new, share, metric, None, level) for metric in metrics)
     parts: list[Difference] = []
     notices = [*users.notices, *_alarms(new, share, whole)]
@@ -155,9 +158,11 @@ def experiment(
             parts += [
                 _difference(rows.filter(here), new[here], share[here], metric, label, level) for metric in metrics
             ]
+    known = bool(splits) and len(share) > 0
     return Experiment(
-        _split(new), users.moved, float(share.mean()) if len(share) else math.nan,
-        _mismatch(_srm(new, share), splits), splits, level, whole, tuple(parts), _adjusted(parts), tuple(notices),
+        _split(new), users.moved, float(share.mean()) if known else math.nan,
+        _mismatch(_srm(new, share), splits) if known else math.nan, splits, level, whole, tuple(parts),
+        _adjusted(parts), tuple(notices),
     )  # fmt: skip
 
 

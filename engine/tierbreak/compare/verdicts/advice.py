@@ -36,6 +36,8 @@ class Ahead:
         share = ramp.share(at)
         back = ramp.rollback is not None and at >= ramp.rollback
         step = None if back else next((one for one in ramp.steps if one.share > share), None)
+        if step is not None and ramp.rollback is not None and step.start >= ramp.rollback:
+            step = None  # the schedule goes back before it would begin
         return cls(at, share, step.share if step else None, step.start if step else None)
 
 
