@@ -120,7 +120,7 @@ def compare(
         sides = (old, new)
         registry = next((side.registry for side in (new, old) if side.registry is not None), shipped)
         names = None if question.names is None else read_map(question.names, registry)
-        gold = None if question.gold is None else Gold.read(question.gold, registry)
+        gold = None if question.gold is None else _gold(question.gold, registry)
         user = _user(source, columns, question.user)
         reading = Reading(columns, user, question.id, question.settings.debits, question.date_order)
         with watch(source) as advance:
@@ -153,6 +153,16 @@ def compare(
             seed=question.seed,
         )  # fmt: skip
         return report(pairs, given)
+
+
+def _gold(path: Path, registry: Registry) -> Gold:
+    try:
+        return Gold.read(path, registry)
+    except InputError as error:
+        raise InputError(
+            f"{error}\nThe brands are those of the new side's registry. Leave rows out whose brand only the old side has: "
+            "an empty cell would say that they are no known brand's, and count the old side's answer as wrong."
+        ) from None
 
 
 def _experiment(question: Question, path: Path, ramp: Ramp | None) -> Any:

@@ -151,7 +151,7 @@ def report(pairs: Pairs, given: Given) -> Report:
         experiment_.section(given.experiment, given.ramp, window=window),
     )  # fmt: skip
     found = None
-    if given.gates is not None:
+    if given.gates is not None and given.gates.gates:
         figures = {section.id: section.figures for section in sections}
         at = window[1] if window else None
         notices = () if given.late is None else (given.late,)
