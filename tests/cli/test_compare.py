@@ -90,7 +90,11 @@ def test_a_sample_is_labelled_and_read_back(compare, tmp_path):
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [
-        (["--old-column", "brand"], 2, "--old-column: 'brand' is no PART=COLUMN; a part is one of brand, tier, rule"),
+        (
+            ["--old-column", "brand"],
+            2,
+            "--old-column: 'brand' is no PART=COLUMN; a part is one of brand, id, tier, rule",
+        ),
         (["--new-column", "brand=nothing"], 4, "no column 'nothing' for brand"),
         (["--user", "nobody"], 4, "no column 'nobody' for --user"),
         (["--report", "nowhere/out.html"], 4, "there is no folder 'nowhere'"),

@@ -79,14 +79,16 @@ def compare(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="In both files; the descriptor will do. Without: rows are found by their order.",
+            help="The traffic's ids; the descriptor will do. Without: one that all files have, else by order.",
             rich_help_panel=_DECISIONS,
         ),
     ] = None,
     old_column: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PART=COLUMN", help="Of OLD: brand, tier, rule, reason or confidence.", rich_help_panel=_DECISIONS
+            metavar="PART=COLUMN",
+            help="Of OLD: brand, id, tier, rule, reason, confidence.",
+            rich_help_panel=_DECISIONS,
         ),
     ] = None,
     new_column: Annotated[

@@ -26,7 +26,7 @@ from tierbreak.compare.pairs import SIDES, Pairs
 from tierbreak.compare.ramp import Ramp
 from tierbreak.compare.reporting import FIGURES, Given, Report, report
 from tierbreak.compare.rows import Reading
-from tierbreak.compare.sides import Asked, Side, open_side
+from tierbreak.compare.sides import Asked, Side, columns_of, open_side
 from tierbreak.compare.sides.engine import EngineSide
 from tierbreak.compare.sides.side import Lines
 from tierbreak.compare.trial import exposures
@@ -49,6 +49,10 @@ EXPLAINED = 60
 USERS = ("user", "userid", "customer", "customerid", "account", "accountid", "member", "memberid")
 
 
+#: Usual names of a column of ids, likewise.
+IDS = ("id", "transactionid", "transid", "txnid", "txid", "rowid", "uuid", "recordid")
+
+
 @dataclass(frozen=True)
 class Question:
     """What is to be compared.
@@ -57,7 +61,8 @@ class Question:
     traffic      a file, or '-' for standard input
     columns      part -> column of the traffic, as files.columns.choose takes them
     user         its column of users; None: looked for by usual names; '': there is none
-    id           the column of ids, in the traffic and in files of decisions
+    id           the traffic's column of ids, by which rows of files are found; None: one of a usual name that all files
+                 have, else rows are paired by their order; '': by their order
     names        TSV, name -> id
     gold, exposures, labels, gates, ramp   files; None: that part of the report says how to give it
     segments     columns of the exposures to be read apart
@@ -116,13 +121,14 @@ def compare(
     with ExitStack() as stack:
         source = stack.enter_context(open_source(question.traffic, question.format))
         columns = choose(source.columns, dict(question.columns), name=source.name)
-        old, new = (_opened(stack, question, side, columns) for side in SIDES)
+        id = _id(source, columns, question)
+        old, new = (_opened(stack, question, side, columns, id) for side in SIDES)
         sides = (old, new)
         registry = next((side.registry for side in (new, old) if side.registry is not None), shipped)
-        names = None if question.names is None else read_map(question.names, registry)
+        names = None if question.names is None else read_map(question.names, registry, none=True)
         gold = None if question.gold is None else _gold(question.gold, registry)
         user = _user(source, columns, question.user)
-        reading = Reading(columns, user, question.id, question.settings.debits, question.date_order)
+        reading = Reading(columns, user, id, question.settings.debits, question.date_order)
         with watch(source) as advance:
             paired = pair(old, new, source, reading, folder, shipped=shipped, given=names, advance=advance)
         pairs = paired.pairs
@@ -160,8 +166,8 @@ def _gold(path: Path, registry: Registry) -> Gold:
         return Gold.read(path, registry)
     except InputError as error:
         raise InputError(
-            f"{error}\nThe brands are those of the new side's registry. Leave rows out whose brand only the old side has: "
-            "an empty cell would say that they are no known brand's, and count the old side's answer as wrong."
+            f"{error}\nThe brands are those of the new side's registry. Leave rows out whose brand only the old side "
+            "has: an empty cell would say that they are no known brand's, and count the old side's answer as wrong."
         ) from None
 
 
@@ -180,9 +186,29 @@ def _experiment(question: Question, path: Path, ramp: Ramp | None) -> Any:
     return replace(found, notices=(*read.notices, *found.notices))
 
 
-def _opened(stack: ExitStack, question: Question, side: str, columns: Columns) -> Side:
+def _id(source: Source, columns: Columns, question: Question) -> str | None:
+    """The traffic's column of ids: as told, or one that it shares with every file of decisions; None: there is none.
+
+    Raises InputError where one is asked for that is not there.
+    """
+    if question.id == "":
+        return None
+    if question.id == "descriptor" and "descriptor" not in source.columns:
+        return columns.descriptor
+    if question.id is not None:
+        if question.id not in source.columns:
+            there = ", ".join(map(repr, source.columns))
+            raise InputError(f"{source.name}: no column {question.id!r} for --id\n  columns: {there}")
+        return question.id
+    files = [have for name in (question.old, question.new) if (have := columns_of(name)) is not None]
+    plain = {name: "".join(filter(str.isalnum, name.casefold())) for name in source.columns}
+    shared = [name for name in source.columns if plain[name] in IDS and files and all(name in have for have in files)]
+    return shared[0] if shared else None
+
+
+def _opened(stack: ExitStack, question: Question, side: str, columns: Columns, id: str | None) -> Side:
     told = question.old_columns if side == "old" else question.new_columns
-    asked_for = Asked(told, question.id, columns.descriptor, question.settings, question.model)
+    asked_for = Asked(told, id, columns.descriptor, question.settings, question.model)
     opened = open_side(question.old if side == "old" else question.new, asked_for)
     stack.callback(opened.close)
     return opened

@@ -12,8 +12,10 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from tierbreak.brands import Registry
+from tierbreak.traffic import masked
 
 Index = npt.NDArray[np.int32]
 
@@ -68,7 +70,8 @@ class Joint:
             if name not in seen:
                 seen.add(name)
                 ids.append(name)
-                names.append(name)
+                # An old system may have passed a descriptor on: what points at a person in it is not shown.
+                names.append(masked(pl.Series([name]), digits=False)[0])
                 sectors.append("")
                 parents.append("")
         at_of = {id: at for at, id in enumerate(ids)}

@@ -71,7 +71,7 @@ def judged(gold: Gold, sides: Sequence[Side], paired: Paired) -> Judged:
 
 
 def _asked(gold: Gold, side: Side, named: Named, pairs: Pairs) -> pl.DataFrame:
-    said = side.decide(gold.rows)
+    said = named.spoken(side.decide(gold.rows))
     labels = said["brand"].unique().drop_nulls().to_list()
     places = [pairs.joint.position[named.today[label]] for label in labels]
     tiers = dict(zip(DECIDERS, range(len(DECIDERS)), strict=True))

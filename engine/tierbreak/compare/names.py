@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from tierbreak.brands import Registry
 from tierbreak.compare.joint import Joint, today
 from tierbreak.compare.sides.side import Side
@@ -15,7 +17,7 @@ from tierbreak.legacy.names import Meanings
 class Named:
     """What a side's labels stand for.
 
-    today      label -> id of the joint scale, redirects followed
+    today      label -> id of the joint scale, redirects followed; empty where a person says that it is no brand's
     written    label -> id as the side means it, before redirects
     how        label -> `id`, `name`, `alias`, `normalised`, `map`, or `unknown`
     """
@@ -23,6 +25,19 @@ class Named:
     today: Mapping[str, str]
     written: Mapping[str, str]
     how: Mapping[str, str]
+
+    def spoken(self, said: pl.DataFrame) -> pl.DataFrame:
+        """What a side says, where names that are no brand's are no answers: SAID in, SAID out."""
+        silent = [label for label, id in self.today.items() if not id]
+        if not silent:
+            return said
+        named = ~pl.col("brand").is_in(silent).fill_null(False)
+        return said.with_columns(
+            pl.when(named).then("brand").alias("brand"),
+            pl.when(named).then("tier").alias("tier"),
+            pl.when(named).then("confidence").alias("confidence"),
+            pl.when(named).then("reason").otherwise(pl.lit("no-brand")).alias("reason"),
+        )
 
 
 def named(side: Side, registries: Sequence[Registry], given: Mapping[str, str]) -> Named:
@@ -38,6 +53,10 @@ def named(side: Side, registries: Sequence[Registry], given: Mapping[str, str]) 
     written: dict[str, str] = {}
     how: dict[str, str] = {}
     for label in side.labels:
+        if given.get(label) == "":
+            now[label] = written[label] = ""
+            how[label] = "map"
+            continue
         meaning = meanings.find(label)
         if meaning.how == "proposed" and label in given:
             # A brand that a person has named, and that no registry has yet: names may share it.

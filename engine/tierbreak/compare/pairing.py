@@ -68,7 +68,7 @@ class _Asking:
             raise InputError(
                 f"{self.side.name}: gave {said.height:,} decisions of {said.schema} for {rows.height:,} rows"
             )
-        return said
+        return self.named.spoken(said)
 
     def coded(self, said: pl.DataFrame, prefix: str, reasons: Codes) -> dict[str, pl.Series]:
         """The columns of PAIR of this side; `written` beside them tells rebrands."""
@@ -150,6 +150,13 @@ def pair(
         advance()
     for side in (old, new):
         side.finish(traffic.total)
+    for one in asking:
+        if one.lost and one.lost == traffic.total:
+            raise InputError(
+                f"{one.side.name}: has no decision for any of the {one.lost:,} rows, by {reading.id!r}; the first of "
+                f"the traffic is {traffic.first!r}\n  fix: write ids alike in both files (1 is not 0001), or name "
+                "another column"
+            )
     writer.flush()
     rules = tuple(tuple(one.rules.values) for one in asking)
     pairs = Pairs(

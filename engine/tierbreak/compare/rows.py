@@ -37,6 +37,7 @@ class Rows:
     such columns, `user` and `id`. Rows that could not be read as written are left out and counted.
 
     total   rows so far, broken ones too
+    first   id of the first row, None where there are none
     facts   of all rows, once they were read
 
     Iterating raises InputError where there is no row, a row has no id, an id stands twice, or a weight lies below 0.
@@ -48,6 +49,7 @@ class Rows:
         self._guards = Guards(reading.columns, debits=reading.debits, date_order=reading.date_order)
         self._ids = _Ids(source.name, many=reading.id == reading.columns.descriptor)
         self.total, self._broken = 0, 0
+        self.first: str | None = None
         self._window: tuple[dt.date, dt.date] | None = None
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
@@ -55,6 +57,8 @@ class Rows:
             rows = self._read(chunk)
             self._weigh(rows)
             self._ids.add(rows)
+            if self.first is None and "id" in rows.columns and rows.height:
+                self.first = rows["id"][0]
             self.total += chunk.rows.height
             self._broken += chunk.rows.height - rows.height
             self._widen(rows)
@@ -132,7 +136,7 @@ class _Ids:
             shown = f", such as {found[0]!r}" if len(found) else ""
             raise InputError(
                 f"{self._name}: {np.unique(twice).size:,} ids stand more than once{shown}\n"
-                "  fix: name a column that tells rows apart, or leave --id out to pair rows by their order"
+                "  fix: name a column that tells rows apart, or say --id '' to pair rows by their order"
             )
         self._seen = [whole]
 

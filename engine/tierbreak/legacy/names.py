@@ -151,8 +151,10 @@ def _doubt(id: str, sector: str, registry: Registry) -> str:
     return f"its sector is {own}, most of its category are {sector}" if sector not in ("", own) else ""
 
 
-def read_map(path: Path, registry: Registry) -> dict[str, str]:
+def read_map(path: Path, registry: Registry, *, none: bool = False) -> dict[str, str]:
     """name -> id from a TSV with a header, columns `name` and `id`: a names.tsv, corrected, will do.
+
+    none   whether an id may be `none`: the name is no brand's, such as PAYROLL or FEE; it becomes an empty id
 
     A line whose `how` is `proposed` may name an id that is new. Raises InputError with every line that is wrong.
     """
@@ -169,7 +171,9 @@ def read_map(path: Path, registry: Registry) -> dict[str, str]:
         name, id = row.get("name", ""), row.get("id", "").strip()
         if not name or not id:
             continue
-        if id in registry or (row.get("how") == "proposed" and re.fullmatch(SLUG, id)):
+        if none and id == "none":
+            out[name] = ""
+        elif id in registry or (row.get("how") == "proposed" and re.fullmatch(SLUG, id)):
             out[name] = id
         else:
             near = ", ".join(difflib.get_close_matches(id, registry.ids, n=3)) or "nothing"

@@ -15,14 +15,13 @@ _TO_PERSON = (
 )
 
 
-def masked(descriptors: pl.Series) -> pl.Series:
+def masked(descriptors: pl.Series, *, digits: bool = True) -> pl.Series:
     """The same, digits as `#`, the name before an `@` and all that follows a payment to a person as `…`.
+
+    digits   False: they stay, as in names (Studio 54) and where numbers are what brands are called
 
     >>> masked(pl.Series(["UBER *TRIP 8005928996", "Zelle to Kim Lee", "PP*KIM@MAIL.COM", "CHECK 1234 KIM"])).to_list()
     ['UBER *TRIP ##########', 'Zelle to …', 'PP*…@MAIL.COM', 'CHECK #### …']
     """
-    return (
-        descriptors.str.replace_all(r"\d", "#")
-        .str.replace_all(r"[A-Za-z#._+-]+@", "…@")
-        .str.replace(_TO_PERSON, "${1}…")
-    )
+    hidden = descriptors.str.replace_all(r"\d", "#") if digits else descriptors
+    return hidden.str.replace_all(r"[A-Za-z\d#._+-]+@", "…@").str.replace(_TO_PERSON, "${1}…")

@@ -85,6 +85,7 @@ def test_decisions_are_found_by_usual_names_of_columns(write):
     assert out["tier"].to_list() == ["file", None, "file"]
     assert out["confidence"].to_list() == pytest.approx([0.9, None, None])
     assert list(side.notices) == [
+        "columns: brand = 'Merchant Name', confidence = 'Score'",
         "read as no answer: 'unknown' (1)", "2 confidences are no numbers from 0 to 1 and count as missing"
     ]  # fmt: skip
 
@@ -181,10 +182,24 @@ def test_what_a_shadow_failed_on_is_no_abstention(write):
     old, new = open_side(f"{path}#old"), open_side(f"{path}#new")
     assert old.decide(rows)["lost"].to_list() == [False, False]
     assert new.decide(rows)["lost"].to_list() == [False, True]
-    assert list(new.notices) == ["1 rows on which it failed, as the column `error` says: no decision"]
+    assert list(new.notices)[1:] == ["1 rows on which it failed, as the column `error` says: no decision"]
 
 
 def test_names_that_a_person_gives_one_new_brand_are_one(write):
     side = open_side(write("old.csv", "brand\nFoo Inc\nFoo Ltd\n"))
     got = named(side, [thirty.registry()], {"Foo Inc": "foo-co", "Foo Ltd": "foo-co"})
     assert dict(got.today) == {"Foo Inc": "foo-co", "Foo Ltd": "foo-co"}
+
+
+def test_a_column_of_brands_that_is_empty_is_said(write):
+    side = open_side(write("old.csv", "brand,merchant_name\n,Netflix\n,Hulu\n"))
+    assert list(side.notices)[-1] == "the column 'brand' names no brand in any row: is it the right one?"
+
+
+def test_a_name_may_be_no_brands(write):
+    rows = pl.DataFrame({"descriptor": ["1", "2"], "row": pl.Series([0, 1], dtype=pl.UInt64)})
+    side = open_side(write("old.csv", "brand,rule\nPayroll,PAY\nnetflix,NF\n"))
+    got = named(side, [thirty.registry()], {"Payroll": ""})
+    assert got.spoken(side.decide(rows)).select("brand", "tier", "rule", "reason").rows() == [
+        (None, None, "PAY", "no-brand"), ("netflix", "file", "NF", None),
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ import polars as pl
 
 from tierbreak.compare.document import Block, Fold, Section, Table, Text, Tile, Tiles, count, percent
 from tierbreak.compare.pairs import SIDES, Pairs, SideFacts, TrafficFacts
-from tierbreak.traffic.masking import masked
+from tierbreak.traffic import masked
 
 ID, TITLE = "header", "What was compared"
 
@@ -37,7 +37,7 @@ class Side:
     """A side as it is reported; see SideFacts.
 
     unmapped  (name, rows) of each name that no registry has, most rows first. It may be a descriptor that an old system
-              passed on, so that what may point at a person is masked.
+              passed on, so that a person's name in it is masked; digits stay, as a map of names is written by it
     """
 
     name: str
@@ -52,9 +52,9 @@ class Side:
 
     @classmethod
     def of(cls, facts: SideFacts) -> Side:
-        """The facts of a side, masked."""
+        """The facts of a side."""
         ranked = sorted(facts.unmapped.items(), key=lambda item: (-item[1], item[0]))
-        names = masked(pl.Series([name for name, _ in ranked], dtype=pl.String))
+        names = masked(pl.Series([name for name, _ in ranked], dtype=pl.String), digits=False)
         unmapped = tuple((name, n) for name, (_, n) in zip(names, ranked, strict=True))
         return cls(facts.name, facts.kind, facts.fingerprint, facts.parts, facts.lost, facts.extra, facts.mapped,
                    unmapped, facts.notices)  # fmt: skip

@@ -12,7 +12,7 @@ decisions:FILE#NAME   of a file with several: columns `NAME.brand` and so on, as
 
 from __future__ import annotations
 
-from tierbreak.compare.sides.opening import Asked, open_side
+from tierbreak.compare.sides.opening import Asked, columns_of, open_side
 from tierbreak.compare.sides.side import SAID, Side
 
-__all__ = ["SAID", "Asked", "Side", "open_side"]
+__all__ = ["SAID", "Asked", "Side", "columns_of", "open_side"]

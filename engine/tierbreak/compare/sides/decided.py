@@ -30,6 +30,7 @@ USUAL = {
         "brand", "brandid", "predictedbrand", "prediction", "predicted", "label", "answer", "decision", "merchant",
         "merchantname", "cleanname", "normalizedname", "normalisedname", "merchantclean", "name", "brandname",
     ),
+    "id": (),
     "tier": ("tier", "decidedby", "decider"),
     "rule": ("rule", "ruleid"),
     "reason": ("reason",),
@@ -80,7 +81,8 @@ class DecidedSide:
         try:
             with open_source(path) as source:
                 columns = _columns(source, told, prefix)
-                self._read(source, columns, id, descriptor)
+                self._columns = {part: name for part, name in columns.items() if part != "error"}
+                self._read(source, columns, columns.get("id", id) if self._by_id else None, descriptor)
                 self._broken = source.broken.total
             self._whole = self._by_ids() if self._by_id else None
             self._asked = np.zeros(self._rows, dtype=bool)
@@ -97,7 +99,8 @@ class DecidedSide:
         if id is not None and id not in source.columns:
             raise InputError(
                 f"{source.name}: no column {id!r} of ids\n  columns: {', '.join(map(repr, source.columns))}\n"
-                "  fix: name it as in the traffic, or leave --id out to pair rows by their order"
+                "  fix: name it with --old-column id=COLUMN or --new-column id=COLUMN, or say --id '' to pair rows by "
+                "their order"
             )
         self._checked = descriptor in source.columns
         for part, chunk in enumerate(source):
@@ -171,7 +174,9 @@ class DecidedSide:
 
     @property
     def notices(self) -> Sequence[str]:
-        out = []
+        out = ["columns: " + ", ".join(f"{part} = {name!r}" for part, name in self._columns.items())]
+        if not self._codes["brand"].values:
+            out.append(f"the column {self._columns['brand']!r} names no brand in any row: is it the right one?")
         if self._no_answer:
             words = ", ".join(f"{word!r} ({times:,})" for word, times in sorted(self._no_answer.items()))
             out.append(f"read as no answer: {words}")

@@ -12,6 +12,7 @@ from tierbreak.compare.sides.engine import EngineSide
 from tierbreak.compare.sides.ordered import OrderedSide
 from tierbreak.compare.sides.side import Side
 from tierbreak.errors import InputError, SettingsError
+from tierbreak.files import open_source
 from tierbreak.legacy.reading import USUAL as OF_A_LIST
 from tierbreak.settings import Settings
 
@@ -51,7 +52,7 @@ def open_side(name: str, asked: Asked | None = None) -> Side:
     if kind == "list":
         return OrderedSide(name, Path(place))
     if kind == "decisions":
-        path, _, prefix = place.partition("#") if not Path(place).exists() else (place, "", "")
+        path, prefix = _file(place)
         return DecidedSide(
             name, path, told=asked.columns, id=asked.id, descriptor=asked.descriptor,
             prefix=f"{prefix}." if prefix else "",
@@ -60,6 +61,21 @@ def open_side(name: str, asked: Asked | None = None) -> Side:
     if not asked.model and kind != "model":
         loading["model"] = None
     return EngineSide(name, loading, asked.settings)
+
+
+def columns_of(name: str) -> list[str] | None:
+    """The columns of a file of decisions; None of any other side."""
+    kind, place = _kind(name)
+    if kind != "decisions":
+        return None
+    with open_source(_file(place)[0]) as source:
+        return list(source.columns)
+
+
+def _file(place: str) -> tuple[str, str]:
+    """A file of decisions, and the prefix of its columns."""
+    path, _, prefix = place.partition("#") if not Path(place).exists() else (place, "", "")
+    return path, prefix
 
 
 def _kind(name: str) -> tuple[str, str]:
@@ -86,7 +102,7 @@ def _folder(path: Path) -> str:
         return "bundle"
     if (path / "labels.json").is_file():
         return "model"
-    if any(path.rglob("*.yaml")):
+    if any(path.glob("*.yaml")) or any(path.glob("*/*.yaml")):  # no deeper: it may be a whole disk
         return "rules"
     raise SettingsError(f"'{path}' is a folder of nothing that can be compared; expected {_WAYS}")
 

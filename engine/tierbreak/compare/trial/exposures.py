@@ -160,6 +160,12 @@ def _arms(cells: pl.Series, told: Mapping[str, str] | None, name: str, notices: 
             f"  known: {', '.join(words)}\n  fix: say which word is old and which is new"
         )
     read = {word: words[word.casefold()] for word in counted[text.name]}
+    for arm in ARMS:
+        if len(same := sorted({word.casefold() for word, of in read.items() if of == arm})) > 1:
+            raise InputError(
+                f"{name}: column {cells.name!r}: {', '.join(map(repr, same))} would all be the {arm} arm\n"
+                "  fix: an experiment here has two arms; leave the rows of the others out, or give both one word"
+            )
     if other := sorted(f"{word!r} is read as {arm}" for word, arm in read.items() if word != arm):
         notices.append(f"arms: {', '.join(other)}")
     return text.replace_strict(read, return_dtype=pl.String).alias("arm")

@@ -211,6 +211,12 @@ def _gate(name: str, given: Mapping[str, Any], wrong: list[str]) -> Gate:
     low, high = bounds
     if low is not None and high is not None and low > high:
         wrong.append(f"{at}: nothing is at least {low:g} and at most {high:g}")
+    for key in ("min", "max"):
+        bound = given.get(key)
+        if measure in SHORT and measure != "cost" and isinstance(bound, int | float) and abs(bound) > 1:
+            wrong.append(
+                f"{at}: `{key}` is {bound:g}, and {measure} is a share, 0 to 1: for {bound:g} % write {bound / 100:g}"
+            )
     if not isinstance(stop, bool):
         wrong.append(f"{at}: `stop` must be true or false, got {stop!r}")
     if not isinstance(why, str):

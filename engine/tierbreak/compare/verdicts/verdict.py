@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from tierbreak.compare.ramp import Ramp
 from tierbreak.compare.verdicts.advice import Advice, Ahead, advised
 from tierbreak.compare.verdicts.change import change, contributors, shown
-from tierbreak.compare.verdicts.gates import Gate, Gates
+from tierbreak.compare.verdicts.gates import SHORT, Gate, Gates
 from tierbreak.compare.verdicts.paths import Found, UnknownPath, find
 from tierbreak.errors import SettingsError
 
@@ -122,7 +122,7 @@ def verdict(
 
 
 def _judged(gate: Gate, figures: Mapping[str, Any]) -> Judged:
-    found = find(figures, gate.path)
+    found = find(figures, _path(gate, figures))
     value = found.value
     room = [math.inf if gate.min is None else value - gate.min, math.inf if gate.max is None else gate.max - value]
     # A share counted as part / whole and a bound written in decimals may differ by the last bit: that is no failure.
@@ -138,6 +138,14 @@ def _judged(gate: Gate, figures: Mapping[str, Any]) -> Judged:
         change=change(gate, found) if failed else "",
         largest=contributors(gate, figures) if failed else (),
     )  # fmt: skip
+
+
+def _path(gate: Gate, figures: Mapping[str, Any]) -> str:
+    """Where a gate's figure stands: a short name means rows as they count, by their weights where they have some."""
+    agreed = getattr(figures.get("agreement"), "by", ())
+    if gate.measure in SHORT and any(getattr(one, "unit", "") == "weighted rows" for one in agreed):
+        return gate.path.replace("agreement.by.rows.", "agreement.by.weighted rows.")
+    return gate.path
 
 
 def _needs(gate: Gate, found: Found) -> str:
