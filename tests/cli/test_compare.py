@@ -134,3 +134,62 @@ def test_without_scipy_nothing_is_begun(compare, monkeypatch):
     code, out, err = compare(on="nowhere.csv")
     assert (code, out) == (2, "")
     assert "need scipy: pip install 'tierbreak[compare]'" in err
+
+
+def test_ids_that_all_files_have_are_used_unasked(compare):
+    """Each file is in an order of its own: paired by place, nothing would agree, and nobody would know."""
+    assert "53.3 %" in compare(id=None).out
+    assert compare("--id", "", id=None).out != compare(id=None).out
+
+
+def test_ids_may_have_another_name_in_each_file(compare, tmp_path):
+    text = (tmp_path / "old.csv").read_text()
+    (tmp_path / "old.csv").write_text(text.replace("id,", "txn,", 1))
+    code, _, err = compare()
+    assert code == 4
+    assert "no column 'id' of ids" in err
+    assert "53.3 %" in compare("--old-column", "id=txn").out
+    code, _, err = compare(id="txn")
+    assert code == 4
+    assert "no column 'txn' for --id" in err
+
+
+def test_a_side_none_of_whose_decisions_is_found_is_refused(compare, tmp_path):
+    text = (tmp_path / "old.csv").read_text()
+    (tmp_path / "old.csv").write_text("\n".join(line.replace("t", "T", 1) for line in text.split("\n")))
+    code, _, err = compare()
+    assert code == 4
+    assert "has no decision for any of the 30 rows, by 'id'; the first of the traffic is 't0'" in err
+
+
+def test_a_bound_in_percent_is_refused(compare, tmp_path):
+    (tmp_path / "gates.toml").write_text(GATES.replace("0.1", "10"))
+    code, _, err = compare("--gates", tmp_path / "gates.toml")
+    assert code == 2
+    assert "gate lost: `max` is 10, and lost is a share, 0 to 1: for 10 % write 0.1" in err
+
+
+def test_gates_go_by_weights_where_rows_have_some(compare, tmp_path):
+    """The last row, which is lost, weighs 71 of 100: 16 of 100 agree."""
+    header, *rows = (tmp_path / "october.csv").read_text().splitlines()
+    weighed = [f"{header},count", *(f"{row},{71 if row.startswith('t29,') else 1}" for row in rows)]
+    (tmp_path / "october.csv").write_text("\n".join(weighed) + "\n")
+    (tmp_path / "gates.toml").write_text(GATES.replace("0.1", "1"))
+    code, out, _ = compare("--weight", "count", "--gates", tmp_path / "gates.toml")
+    assert code == 7
+    assert "Failed: agreement." in out
+
+
+def test_three_arms_are_not_two(compare, tmp_path):
+    (tmp_path / "users.csv").write_text("user,arm,kept\nu1,old,1\nu2,control,0\nu3,new,1\n")
+    code, _, err = compare("--users", tmp_path / "users.csv")
+    assert code == 4
+    assert "'control', 'old' would all be the old arm" in err
+
+
+def test_names_that_are_no_brands_are_no_answers(compare, tmp_path):
+    (tmp_path / "names.tsv").write_text("name\tid\nLocal Gym\tnone\n")
+    report = tmp_path / "out.json"
+    assert compare("--map", tmp_path / "names.tsv", "--json", report).code == 0
+    found = {one["outcome"]: one["rows"] for one in json.loads(report.read_text())["sections"]["agreement"]["outcomes"]}
+    assert (found["lost"], found["both-abstain"]) == (3, 4)  # the gym was the fourth that was lost
