@@ -39,6 +39,7 @@ ARROWS = {
     "brands": {"brandfile", "tables", "errors"},
     "asked": set(),
     "page": set(),
+    "svg": {"page"},
     "calibration": {"tables", "errors"},
     "arbitration": {"tables", "errors"},
     "rulebook": {"normalise", "tables", "errors"},
@@ -70,7 +71,7 @@ ARROWS = {
     },
     "compare": {
         "brands", "bundle", "decisions", "engine", "evaluation", "files", "legacy", "normalise", "page", "parts",
-        "settings", "tables", "traffic", "errors",
+        "settings", "svg", "tables", "traffic", "errors",
     },
     "legacy": {
         "arbitration", "authoring", "brandfile", "brands", "engine", "files", "normalise", "proofs", "rulebook",
@@ -82,7 +83,8 @@ ARROWS = {
         "tiers", "errors",
     },
     "evaluation": {
-        "brandfile", "brands", "bundle", "calibration", "engine", "normalise", "page", "tables", "tiers", "errors",
+        "brandfile", "brands", "bundle", "calibration", "engine", "normalise", "page", "svg", "tables", "tiers",
+        "errors",
     },
     "mining": {
         "arbitration", "authoring", "brands", "bundle", "normalise", "parts", "proofs", "rulebook", "settings", "steps",

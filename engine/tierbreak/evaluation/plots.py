@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from typing import NamedTuple
 
+from tierbreak import svg
 from tierbreak.evaluation.figures import Curve, Group, Mass
 from tierbreak.evaluation.tabulate import percent
+from tierbreak.svg import element
 
 WIDE = 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 28, 44
+
+
+#: A plot of this width.
+_image = partial(svg.image, wide=WIDE)
 
 
 class Series(NamedTuple):
@@ -23,27 +30,6 @@ class Series(NamedTuple):
 
     role: str
     marks: Sequence[tuple[float, float, str]]
-
-
-def _element(name: str, inside: str = "", **attributes: object) -> str:
-    """
-    >>> _element("text", "a &amp; b", x=1, text_anchor="end")
-    '<text x="1" text-anchor="end">a &amp; b</text>'
-    """
-    given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(f"{value:.2f}" if isinstance(value, float) else str(value))}"'
-        for key, value in attributes.items()
-    )
-    return f"<{name}{given}>{inside}</{name}>"
-
-
-def _image(inside: Sequence[str], high: int, name: str, says: str) -> str:
-    head = f"<title>{escape(name)}</title><desc>{escape(says)}</desc>"
-    return (
-        f'<svg viewBox="0 0 {WIDE} {high}" role="img" aria-label="{escape(name)}: {escape(says)}">{head}'
-        + "".join(inside)
-        + "</svg>"
-    )
 
 
 def _ticks(top: float) -> list[float]:
@@ -70,15 +56,15 @@ def _frame(
     out = []
     for tick in ticks:
         (left, y), (right, _) = place(0, tick), place(1, tick)
-        out.append(_element("line", class_="axis" if tick == 0 else "grid", x1=left, x2=right, y1=y, y2=y))
+        out.append(element("line", class_="axis" if tick == 0 else "grid", x1=left, x2=right, y1=y, y2=y))
         label = f"{100 * tick:g} %"
-        out.append(_element("text", label, class_="tick", x=left - 6, y=y + 4, text_anchor="end"))
+        out.append(element("text", label, class_="tick", x=left - 6, y=y + 4, text_anchor="end"))
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         x, y = place(tick, 0)
         anchor = "end" if tick == 1 else "middle"
-        out.append(_element("text", f"{100 * tick:g} %", class_="tick", x=x, y=y + 17, text_anchor=anchor))
-    out.append(_element("text", escape(across), class_="name", x=WIDE / 2, y=high - 6, text_anchor="middle"))
-    out.append(_element("text", escape(up), class_="name", x=2, y=13))
+        out.append(element("text", f"{100 * tick:g} %", class_="tick", x=x, y=y + 17, text_anchor=anchor))
+    out.append(element("text", escape(across), class_="name", x=WIDE / 2, y=high - 6, text_anchor="middle"))
+    out.append(element("text", escape(up), class_="name", x=2, y=13))
     return out, place
 
 
@@ -87,13 +73,13 @@ def reliability(bins: dict[str, Sequence[Mass]]) -> str:
     high = 320
     out, place = _frame("confidence", "right", 1.0, high)
     (x1, y1), (x2, y2) = place(0, 0), place(1, 1)
-    out.append(_element("line", class_="ideal", x1=x1, y1=y1, x2=x2, y2=y2))
+    out.append(element("line", class_="ideal", x1=x1, y1=y1, x2=x2, y2=y2))
     for role, masses in reversed(bins.items()):
         points = [place(mass.confidence, mass.right) for mass in masses]
         out.append(_line(role, points))
         for (x, y), mass in zip(points, masses, strict=True):
             says = f"{role}: confidence {mass.confidence:.3f}, right {percent(mass.right)}, {mass.rows} rows"
-            out.append(_element("circle", f"<title>{escape(says)}</title>", class_=f"dot {role}", cx=x, cy=y, r=4))
+            out.append(element("circle", f"<title>{escape(says)}</title>", class_=f"dot {role}", cx=x, cy=y, r=4))
     return _image(out, high, "Reliability", "share of right answers over confidence, in bins of equal mass")
 
 
@@ -108,12 +94,12 @@ def risk_coverage(curves: dict[str, Curve], deployed: dict[str, tuple[float, flo
         if not math.isnan(risk):
             x, y = place(coverage, risk)
             says = f"{role} as deployed: coverage {percent(coverage)}, wrong {percent(risk)}"
-            out.append(_element("circle", f"<title>{escape(says)}</title>", class_=f"ring {role}", cx=x, cy=y, r=6))
+            out.append(element("circle", f"<title>{escape(says)}</title>", class_=f"ring {role}", cx=x, cy=y, r=6))
     return _image(out, high, "Risk over coverage", "share of wrong answers as more branded rows are answered")
 
 
 def _line(role: str, points: Sequence[tuple[float, float]]) -> str:
-    return _element("polyline", class_=f"curve {role}", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points))
+    return element("polyline", class_=f"curve {role}", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points))
 
 
 def ranked(groups: Sequence[Group], figure: str) -> list[Group]:
@@ -137,26 +123,26 @@ def bars(name: str, shown: Sequence[Group], baseline: Sequence[Group] | None, fi
     out = []
     for tick in (0.0, 0.5, 1.0):
         x = across(tick)
-        out.append(_element("line", class_="axis" if tick == 0 else "grid", x1=x, x2=x, y1=4, y2=high - 22))
-        out.append(_element("text", f"{100 * tick:g} %", class_="tick", x=x, y=high - 6, text_anchor="middle"))
+        out.append(element("line", class_="axis" if tick == 0 else "grid", x1=x, x2=x, y1=4, y2=high - 22))
+        out.append(element("text", f"{100 * tick:g} %", class_="tick", x=x, y=high - 6, text_anchor="middle"))
     for at, group in enumerate(shown):
         share, y = getattr(group, figure), 4 + at * step
         label = group.name if len(group.name) <= 18 else group.name[:17] + "…"
-        out.append(_element("text", escape(label), class_="label", x=left - 8, y=y + 16, text_anchor="end"))
+        out.append(element("text", escape(label), class_="label", x=left - 8, y=y + 16, text_anchor="end"))
         tells = f"{group.name}: {percent(share.value)}, {share.part:.0f} of {share.whole:.0f}"
         beside = other.get(group.name)
         if beside is not None and not math.isnan(beside.value):
             tells += f"; baseline {percent(beside.value)}"
         marks = [f"<title>{escape(tells)}</title>"]
         wide = max(across(share.value) - left, 0.5)
-        marks.append(_element("rect", class_="bar model", x=left, y=y + 5, width=wide, height=14, rx=2))
+        marks.append(element("rect", class_="bar model", x=left, y=y + 5, width=wide, height=14, rx=2))
         if not math.isnan(share.low):
             low, end = across(share.low), across(share.high)
-            marks.append(_element("line", class_="whisker", x1=low, x2=end, y1=y + 12, y2=y + 12))
+            marks.append(element("line", class_="whisker", x1=low, x2=end, y1=y + 12, y2=y + 12))
         if beside is not None and not math.isnan(beside.value):
             x = across(beside.value)
-            marks.append(_element("line", class_="mark baseline", x1=x, x2=x, y1=y + 2, y2=y + 22))
-        out.append(_element("g", "".join(marks)))
+            marks.append(element("line", class_="mark baseline", x1=x, x2=x, y1=y + 2, y2=y + 22))
+        out.append(element("g", "".join(marks)))
         value = f"{100 * share.value:.0f} % of {share.whole:.0f}"
-        out.append(_element("text", value, class_="tick", x=WIDE, y=y + 16, text_anchor="end"))
+        out.append(element("text", value, class_="tick", x=WIDE, y=y + 16, text_anchor="end"))
     return _image(out, high, name, says)

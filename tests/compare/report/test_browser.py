@@ -13,8 +13,9 @@ from tierbreak.compare.ramp import Ramp, Step
 from tierbreak.compare.report import experiment as told
 from tierbreak.compare.report import header
 from tierbreak.compare.report.page import page
-from tierbreak.compare.report.plots import WIDE, element, image
+from tierbreak.compare.report.plots import WIDE, image
 from tierbreak.compare.trial.experiment import experiment
+from tierbreak.svg import element
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no chromium on this machine (apt-get install chromium)")
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tierbreak.compare.document import Figure
-from tierbreak.compare.report.plots import WIDE, element, image, short
+from tierbreak.compare.report.plots import WIDE, image, short
 from tierbreak.page import text
+from tierbreak.svg import element
 
 _LEFT, _RIGHT, _STEP, _TOP = 132.0, 18.0, 24.0, 10.0
 

@@ -15,6 +15,7 @@ from tierbreak.compare.measure.latency import Latency, Throughput
 from tierbreak.compare.measure.noise import Noise
 from tierbreak.compare.report import plots
 from tierbreak.page import text
+from tierbreak.svg import element
 from tierbreak.traffic.masking import masked
 
 #: The lookups of a side as the plot shows them: field of Hits, name, class of its bar, and what would win it back.
@@ -134,24 +135,24 @@ def _waterfall(found: Hits) -> str:
     out = []
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         kind = "axis" if tick == 0 else "grid"
-        out.append(plots.element("line", class_=kind, x1=across(tick), x2=across(tick), y1=4.0, y2=high - 20))
+        out.append(element("line", class_=kind, x1=across(tick), x2=across(tick), y1=4.0, y2=high - 20))
         label = f"{100 * tick:g} %"
-        out.append(plots.element("text", label, class_="tick", x=across(tick), y=high - 5, text_anchor="middle"))
+        out.append(element("text", label, class_="tick", x=across(tick), y=high - 5, text_anchor="middle"))
     start = 0
     for at, (part, name, role, _) in enumerate(PARTS):
         rows, y = getattr(found, part), 8 + at * step
         says = f"{name}: {count(rows)} lookups, {percent(rows / found.lookups)}"
         wide = max(across(rows / found.lookups) - left, 0.5)
         begin = across(start / found.lookups)
-        bar = plots.element("rect", class_=f"bar {role}", x=begin, y=y, width=wide, height=thick, rx=2)
-        out.append(plots.element("g", f"<title>{text(says)}</title>{bar}"))
-        out.append(plots.element("text", text(name), class_="label", x=left - 8, y=y + 12, text_anchor="end"))
+        bar = element("rect", class_=f"bar {role}", x=begin, y=y, width=wide, height=thick, rx=2)
+        out.append(element("g", f"<title>{text(says)}</title>{bar}"))
+        out.append(element("text", text(name), class_="label", x=left - 8, y=y + 12, text_anchor="end"))
         share = percent(rows / found.lookups)
-        out.append(plots.element("text", share, class_="tick", x=float(plots.WIDE), y=y + 12, text_anchor="end"))
+        out.append(element("text", share, class_="tick", x=float(plots.WIDE), y=y + 12, text_anchor="end"))
         start += rows
     top = across(found.ceiling)
     title = f"<title>{text(f'ceiling: {percent(found.ceiling)}')}</title>"
-    out.append(plots.element("line", title, class_="mark new", x1=top, x2=top, y1=4.0, y2=high - 20))
+    out.append(element("line", title, class_="mark new", x1=top, x2=top, y1=4.0, y2=high - 20))
     return plots.image(
         out, high, f"Cache of the {found.side} side", "what becomes of its lookups; the line is the ceiling"
     )

@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
+from tierbreak import svg
 from tierbreak.compare.document import percent
 from tierbreak.page import text
+from tierbreak.svg import element
 
 WIDE = 400
 #: Room for names beside a plot, and letters that fit in it.
 _SIDE, _LETTERS = 122, 18
+
+
+#: A plot of this width.
+image = partial(svg.image, wide=WIDE)
 
 
 class Bar(NamedTuple):
@@ -38,29 +45,6 @@ class Band(NamedTuple):
     weight: float
     role: str
     says: str
-
-
-def element(name: str, inside: str = "", **attributes: object) -> str:
-    """An element; `inside` is markup, attributes are plain.
-
-    >>> element("text", "a &amp; b", x=1.0, text_anchor="end", class_="tick")
-    '<text x="1.00" text-anchor="end" class="tick">a &amp; b</text>'
-    """
-    given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{text(f"{value:.2f}" if isinstance(value, float) else str(value))}"'
-        for key, value in attributes.items()
-    )
-    return f"<{name}{given}>{inside}</{name}>"
-
-
-def image(inside: Sequence[str], high: float, name: str, says: str) -> str:
-    """The whole of a plot, `high` units high, with its name and what it shows for those who do not see it."""
-    head = f"<title>{text(name)}</title><desc>{text(says)}</desc>"
-    return (
-        f'<svg viewBox="0 0 {WIDE} {math.ceil(high)}" role="img" aria-label="{text(name)}: {text(says)}">{head}'
-        + "".join(inside)
-        + "</svg>"
-    )
 
 
 def short(name: str, letters: int = _LETTERS) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tierbreak.compare.document import Figure, percent
 from tierbreak.compare.ramp import Ramp
-from tierbreak.compare.report.plots import WIDE, element, image
+from tierbreak.compare.report.plots import WIDE, image
 from tierbreak.page import text
+from tierbreak.svg import element
 
 _LEFT, _RIGHT, _TOP, _HIGH, _FOOT = 44.0, 14.0, 34.0, 150.0, 24.0
 
