@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from bench import definition, haystacks, record
-from tierbreak import Engine, Settings, normalise
+from tierbreak import Engine, Settings
+from tierbreak.core import normalise
 
 _FIGURES = pytest.StashKey[dict[str, record.Figures]]()
 _FINGERPRINTS = pytest.StashKey[dict[str, str]]()

@@ -3,7 +3,8 @@
     python -m bench.experiment                       100 seeds of 20,000 users, some five minutes
     python -m bench.experiment --seeds 10 --users 2000
 
-Seeds are 0, 1, 2 … up to --seeds, all of them and no others. Each makes users (tierbreak.simulate.users) of whom a Ramp
+Seeds are 0, 1, 2 … up to --seeds, all of them and no others. Each makes users (tierbreak.tools.models.simulate.users) of
+whom a Ramp
 gives half the new arm, and who stay with a chance of 0.6, and of 0.6 plus the effect in the new arm. What is asked:
 
 held     in how many seeds the 95 % interval holds the effect that was put in: Welch's, CUPED's, the always-valid one
@@ -41,9 +42,9 @@ import polars as pl
 
 from bench.script import keep
 from tierbreak import Ramp
-from tierbreak.compare.ramp import Step
-from tierbreak.compare.trial.experiment import ALARM, Experiment, experiment
-from tierbreak.simulate.users import Users
+from tierbreak.rollout.ramp import Step
+from tierbreak.tools.compare.trial.experiment import ALARM, Experiment, experiment
+from tierbreak.tools.models.simulate.users import Users
 
 BASE, EFFECT, EFFECTS = 0.6, 0.02, (0.005, 0.01, 0.015, 0.02, 0.025, 0.03)
 WAYS = ("welch", "cuped", "always")

@@ -34,12 +34,12 @@ import polars as pl
 
 from bench.model import SHIPPED
 from bench.script import keep, keys_of
+from tierbreak.core.tables import TOP_K
 from tierbreak.errors import SettingsError, TierbreakError
-from tierbreak.tables import TOP_K
 from tierbreak.tiers.model.folder import WEIGHTS
-from tierbreak.tiers.model.twin import TorchTier
-from tierbreak.tiers.model.twin.buckets import Tokens, plan
-from tierbreak.tiers.model.twin.network import layers
+from tierbreak.tiers.model.torch_backend import TorchTier
+from tierbreak.tiers.model.torch_backend.buckets import Tokens, plan
+from tierbreak.tiers.model.torch_backend.network import layers
 
 #: Dense bfloat16 FLOP/s as the maker states them, by torch's name of the card.
 PEAKS = {

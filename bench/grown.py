@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from tierbreak import Engine
-from tierbreak.brandfile import COLUMNS
-from tierbreak.brands import Registry
 from tierbreak.bundle import Bundle, shipped
-from tierbreak.calibration import Policy
-from tierbreak.legacy.names import as_id
+from tierbreak.core.policy import Policy
+from tierbreak.registry import Registry
+from tierbreak.registry.reader import COLUMNS
 from tierbreak.tiers.model.folder import FILES
+from tierbreak.tools.rules.importing.names import as_id
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z .&'-]{5,24}")
 
@@ -46,8 +46,8 @@ def names(registry: Registry, count: int) -> dict[str, str]:
 
 def grow(count: int, out: Path) -> None:
     """Write overlay, model and bundle below `out`."""
-    from tierbreak.training.folder import half, read_golden, read_weights, write
-    from tierbreak.training.growth import LENGTH, prototypes, texts_of
+    from tierbreak.tools.models.training.folder import half, read_golden, read_weights, write
+    from tierbreak.tools.models.training.growth import LENGTH, prototypes, texts_of
 
     found = Bundle.find()
     assert found.model is not None

@@ -20,10 +20,10 @@ from typing import Any
 from bench import record
 from bench.paired import peak_bytes
 from bench.script import keep
-from tierbreak.compare.comparing import Question, compare
-from tierbreak.compare.document import plain
-from tierbreak.compare.report.page import page
-from tierbreak.compare.reporting import Report
+from tierbreak.tools.compare.comparing import Question, compare
+from tierbreak.tools.compare.document import plain
+from tierbreak.tools.compare.report.page import page
+from tierbreak.tools.compare.reporting import Report
 
 
 def figures(made: Report) -> dict[str, Any]:

@@ -30,7 +30,7 @@ import numpy as np
 import onnxruntime
 import polars as pl
 
-from tierbreak.normalise import normalise
+from tierbreak.core.normalise import normalise
 from tierbreak.tiers.model import ModelTier, open_session, open_tokenizer
 from tierbreak.tiers.model.folder import Folder
 
@@ -82,8 +82,8 @@ def in_turns(work: dict[str, Callable[[], object]], count: int, repeat: int) -> 
 
 def float32(folder: Folder, threads: int) -> ModelTier:
     """The same tier on the same weights in float32."""
-    from tierbreak.training.folder import read_weights, single
-    from tierbreak.training.graph import Linear, build
+    from tierbreak.tools.models.training.folder import read_weights, single
+    from tierbreak.tools.models.training.graph import Linear, build
 
     source = read_weights(folder.path)
     weights = {name: single(value) for name, value in source.encoder.items()}

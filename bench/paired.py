@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tierbreak.compare.joint import Joint
-from tierbreak.compare.judging import Judged
-from tierbreak.compare.pairs import DECIDERS, OUTCOMES, PAIR, Pairs, SideFacts, TrafficFacts, Writer
-from tierbreak.compare.report.asjson import dumps
-from tierbreak.compare.report.markdown import markdown
-from tierbreak.compare.report.page import page
-from tierbreak.compare.reporting import Given, Report, report
-from tierbreak.compare.trial.experiment import experiment
+from tierbreak.tools.compare.joint import Joint
+from tierbreak.tools.compare.judging import Judged
+from tierbreak.tools.compare.pairs import DECIDERS, OUTCOMES, PAIR, Pairs, SideFacts, TrafficFacts, Writer
+from tierbreak.tools.compare.report.asjson import dumps
+from tierbreak.tools.compare.report.markdown import markdown
+from tierbreak.tools.compare.report.page import page
+from tierbreak.tools.compare.reporting import Given, Report, report
+from tierbreak.tools.compare.trial.experiment import experiment
 
 BRANDS = 4_000
 #: Of every hundred rows.

@@ -33,11 +33,11 @@ import polars as pl
 
 from bench.model import SHIPPED, in_turns
 from bench.script import keep, keys_of
-from tierbreak.tables import TOP_BRANDS
+from tierbreak.core.tables import TOP_BRANDS
 from tierbreak.tiers.model import ModelTier
 
 if TYPE_CHECKING:
-    from tierbreak.training.folder import Source
+    from tierbreak.tools.models.training.folder import Source
 
 #: The least share of keys for which both must name the same best brand.
 AGREE = 0.95
@@ -56,7 +56,7 @@ def rival(source: Source, size: int, by_length: bool = False) -> Rival:
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, pipeline
     from transformers.modeling_outputs import BaseModelOutput
 
-    from tierbreak.training.graph import EPSILON, HEADS, HIDDEN, MAX_TOKENS, layers
+    from tierbreak.tools.models.training.graph import EPSILON, HEADS, HIDDEN, MAX_TOKENS, layers
 
     class Pooled(BertModel):
         def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> BaseModelOutput:
@@ -121,8 +121,8 @@ def main() -> None:
     import torch
     import transformers
 
-    from tierbreak.training.folder import read_weights
-    from tierbreak.training.graph import layers
+    from tierbreak.tools.models.training.folder import read_weights
+    from tierbreak.tools.models.training.graph import layers
 
     load = os.getloadavg()[0]
     torch.set_num_threads(given.threads)

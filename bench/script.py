@@ -12,7 +12,7 @@ import polars as pl
 
 from bench import record
 from bench.model import calibration_keys
-from tierbreak.normalise import normalise
+from tierbreak.core.normalise import normalise
 
 
 def keys_of(folder: Path, descriptors: Path | None) -> pl.Series:

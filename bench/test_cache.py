@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tierbreak.tables import EVIDENCE, TOP_K
+from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.tiers.cache import CacheTier
 
 PARTS = {"weights": "w", "tokenizer": "t", "labels": "l", "normaliser": "n", "backend": "bench"}

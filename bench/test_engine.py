@@ -17,11 +17,11 @@ import pytest
 
 from bench import haystacks
 from tierbreak import Engine
+from tierbreak.core.cells import Guards
+from tierbreak.core.normalise import normalise
+from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.files import open_sink, open_source
 from tierbreak.files.columns import choose
-from tierbreak.files.guards import Guards
-from tierbreak.normalise import normalise
-from tierbreak.tables import EVIDENCE, TOP_K
 from tierbreak.tiers.cache import CacheTier
 
 #: Of each 20 keys that no rule settles the cache knows 17.

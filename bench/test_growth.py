@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.model import SHIPPED, calibration_keys
-from tierbreak.tables import TOP_BRANDS
+from tierbreak.core.tables import TOP_BRANDS
 from tierbreak.tiers.model import ModelTier, open_session, open_tokenizer
 from tierbreak.tiers.model.folder import Folder
 
@@ -18,7 +18,7 @@ pytest.importorskip("safetensors")
 
 @pytest.fixture(scope="module")
 def source():
-    from tierbreak.training.folder import read_weights
+    from tierbreak.tools.models.training.folder import read_weights
 
     return read_weights(SHIPPED)
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bench import migration
-from compare import thirty
+from tools.compare import thirty
 
 
 def test_several_comparisons_stand_in_one_record(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from bench import haystacks
-from tierbreak.normalise import normalise
+from tierbreak.core.normalise import normalise
 
 
 def test_normalise(measure, size, books):

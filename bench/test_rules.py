@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from bench import haystacks
-from tierbreak.normalise import normalise
+from tierbreak.core.normalise import normalise
 from tierbreak.tiers.rules.exact import ExactScanner
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tierbreak.simulate import Simulator
-from tierbreak.simulate.inputs import Inputs
+from tierbreak.tools.models.simulate import Simulator
+from tierbreak.tools.models.simulate.inputs import Inputs
 
 
 def test_simulate(measure, size, fingerprints):

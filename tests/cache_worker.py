@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.errors import CacheError
-from tierbreak.tables import EVIDENCE, TOP_K
 from tierbreak.tiers.cache import CacheTier
 
 PARTS = {"weights": "w1", "tokenizer": "t1", "labels": "l1", "normaliser": "n1", "backend": "test"}

@@ -5,9 +5,9 @@ import string
 
 import numpy as np
 
-from tierbreak.calibration import Policy
-from tierbreak.training.folder import Source
-from tierbreak.training.graph import HIDDEN, MAX_TOKENS
+from tierbreak.core.policy import Policy
+from tierbreak.tools.models.training.folder import Source
+from tierbreak.tools.models.training.graph import HIDDEN, MAX_TOKENS
 
 #: What the random models answer with: a name scores 1 with its own brand and far less with any other.
 POLICY = Policy(temperature=0.01, null_score=0.9, threshold=0.9)

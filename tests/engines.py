@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from tierbreak import Engine
-from tierbreak.calibration import Policy
-from tierbreak.tables import EVIDENCE, TOP_K
+from tierbreak.core.policy import Policy
+from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.tiers.cache import CacheTier
 
 HERE = Path(__file__).parent

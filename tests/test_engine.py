@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engines import CASE_RULES, TinyModel, with_model
 from tierbreak import BatchError, Engine, RulebookError, Settings
-from tierbreak.tables import DECISION, GUARDED
+from tierbreak.core.tables import DECISION, GUARDED
 from tierbreak.tiers.rules import database
 
 CASES = tomllib.loads((Path(__file__).parent / "cases" / "decisions.toml").read_text())["case"]

@@ -7,7 +7,7 @@ import pytest
 from engines import CASE_RULES
 from tierbreak import Engine, Settings
 from tierbreak.bundle import shipped
-from tierbreak.calibration import Policy
+from tierbreak.core.policy import Policy
 from tierbreak.errors import ModelError
 from tierbreak.tiers.model.bag import BagTier, Weights
 from tierbreak.tiers.model.ngrams import SIZE, Ngrams

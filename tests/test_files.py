@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tierbreak.core.cells import Guards, amounts, codes, dates
 from tierbreak.errors import InputError
 from tierbreak.files import open_sink, open_source, streams
 from tierbreak.files.columns import Columns, choose
-from tierbreak.files.guards import Guards, amounts, codes, dates
 from tierbreak.files.source import Chunk
 
 QUICK = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

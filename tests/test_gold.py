@@ -5,12 +5,12 @@ import hashlib
 import polars as pl
 import pytest
 
-from tierbreak.brands import Registry
 from tierbreak.bundle import shipped
-from tierbreak.calibration import Policy, band
-from tierbreak.evaluation import Gold, ask, evaluate
-from tierbreak.normalise import normalise
-from tierbreak.simulate.inputs import Inputs
+from tierbreak.core.normalise import normalise
+from tierbreak.core.policy import Policy, band
+from tierbreak.registry import Registry
+from tierbreak.tools.models.evaluation import Gold, ask, evaluate
+from tierbreak.tools.models.simulate.inputs import Inputs
 
 GOLD = shipped() / "models" / "gold.tsv"
 
@@ -47,7 +47,7 @@ def test_it_shares_no_descriptor_with_the_splits_that_were_looked_at(gold):
 def test_none_of_its_keys_is_learned_from(gold):
     """What the shipped recipe makes of its inputs: a round without the keys of gold and calibration."""
     pytest.importorskip("onnx", reason="the extra `train` is not installed")
-    from tierbreak.training.examples import Examples, calibration_file, gold_files, keys_of
+    from tierbreak.tools.models.training.examples import Examples, calibration_file, gold_files, keys_of
 
     kept_out = frozenset().union(*map(keys_of, (calibration_file(), *gold_files())))
     made = Examples.of(Inputs.find(), kept_out)

@@ -9,7 +9,7 @@ import pytest
 
 from engines import CASE_RULES
 from tierbreak import Engine, Settings
-from tierbreak.tables import DECISION
+from tierbreak.core.tables import DECISION
 
 HERE = Path(__file__).parent
 

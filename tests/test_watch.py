@@ -8,8 +8,8 @@ import pytest
 
 from engines import TinyModel
 from tierbreak import Engine, Settings, watch
+from tierbreak.core.tables import TOP_K
 from tierbreak.parts import Parts
-from tierbreak.tables import TOP_K
 
 #: Seconds that a test waits at most for what is to come soon: others may be using the machine.
 LONG = 60

@@ -5,7 +5,7 @@ import string
 
 import numpy as np
 
-from tierbreak.calibration import Policy
+from tierbreak.core.policy import Policy
 
 HIDDEN, INNER, LAYERS = 384, 1536, 2
 
@@ -71,7 +71,7 @@ def encoder(words):
 
 def write_folder(out, reserved=True):
     """Write the folder; returns what it was made from. Needs the extra `train`."""
-    from tierbreak.training.folder import Source, write
+    from tierbreak.tools.models.training.folder import Source, write
 
     text = tokenizer()
     arrays = encoder(len(json.loads(text)["model"]["vocab"]))

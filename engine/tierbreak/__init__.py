@@ -4,9 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tierbreak.compare.ramp import Ramp
-    from tierbreak.compare.shadow import Shadow
-    from tierbreak.decisions import Decision, Explanation
+    from tierbreak.core.decisions import Decision, Explanation
     from tierbreak.engine import DEFAULT, SHIPPED, Engine, Result
     from tierbreak.errors import (
         BatchError,
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
         SettingsError,
         TierbreakError,
     )
+    from tierbreak.rollout.ramp import Ramp
+    from tierbreak.rollout.shadow import Shadow
     from tierbreak.settings import Settings
 
 __all__ = [

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tierbreak import decisions, steps
-from tierbreak.arbitration import decide, settle, stand, unsettled
-from tierbreak.asked import Asked
+from tierbreak import pipeline
 from tierbreak.bundle import DEFAULT, SHIPPED, Bundle, Default
-from tierbreak.decisions import Decision, Explanation, Record
+from tierbreak.core import decisions
+from tierbreak.core.arbitration import decide, settle, stand, unsettled
+from tierbreak.core.decisions import Decision, Explanation, Record
+from tierbreak.core.tables import read
 from tierbreak.parts import Parts
+from tierbreak.pipeline import Texts
+from tierbreak.recent_keys import Asked
 from tierbreak.settings import Settings
-from tierbreak.steps import Texts
-from tierbreak.tables import read
 from tierbreak.watch import Watch
 
 __all__ = ["DEFAULT", "SHIPPED", "Engine", "Result"]
@@ -109,12 +110,12 @@ class Engine:
     def _record(self, parts: Parts, batch: pl.DataFrame, *, ask_all: bool = False) -> Record:
         """Steps 2 to 7 on what `read` returned. `ask_all` shows every case to the later tiers, settled or not."""
         texts = Texts.of(batch["descriptor"], self.settings.off)  # 2 normalise
-        matches = steps.match(parts, texts)  # 3 match
-        split = steps.cases(parts, batch, texts, matches, self.settings)  # 4 case
+        matches = pipeline.match(parts, texts)  # 3 match
+        split = pipeline.cases(parts, batch, texts, matches, self.settings)  # 4 case
         standing = stand(split.matches, len(split.text), parts.precedence)
-        settled = settle(standing, steps.spans(parts, texts, split, standing), parts.precedence)
+        settled = settle(standing, pipeline.spans(parts, texts, split, standing), parts.precedence)
         wanted = np.ones(len(split.text), dtype=bool) if ask_all else unsettled(settled)
-        evidence, fresh = steps.ask(parts, texts, split, wanted)  # 5 recall, 6 infer
+        evidence, fresh = pipeline.ask(parts, texts, split, wanted)  # 5 recall, 6 infer
         decided = decide(settled, evidence.ranked(unsettled(settled)), standing.vetoed, parts.thresholds)  # 7 arbitrate
         if parts.cache is not None:
             parts.cache.store(*fresh)  # for the next batch
@@ -163,7 +164,7 @@ class Engine:
         # No fallback here: what serves now is better than what stands in for a model that cannot be loaded.
         settings = self.settings.model_copy(update={"fallback": None})
         parts = _load(bundle, rules, overlay, model, cache, settings)
-        steps.warm(parts, self._asked.most(self.settings.warm_keys))
+        pipeline.warm(parts, self._asked.most(self.settings.warm_keys))
         with self._swap:
             self._previous, self._parts = self._parts, parts
 
@@ -244,8 +245,8 @@ class Engine:
         """What later tiers say of a share of what rules settled; kept apart, never stored."""
         if not self.settings.audit or parts.model is None:
             return None
-        chosen = steps.audited(record.texts, record.cases, record.decided.tier == 0, self.settings.audit)
-        evidence, _ = steps.ask(parts, record.texts, record.cases, chosen)
+        chosen = pipeline.audited(record.texts, record.cases, record.decided.tier == 0, self.settings.audit)
+        evidence, _ = pipeline.ask(parts, record.texts, record.cases, chosen)
         return decisions.audit(record, evidence, parts.thresholds)
 
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tierbreak import normalise
-from tierbreak.arbitration import Precedence
-from tierbreak.brands import Registry
 from tierbreak.bundle import DEFAULT, Bundle, Default, fingerprint_of
-from tierbreak.calibration import Policy
-from tierbreak.cases import guarded_rules
-from tierbreak.decisions import Names
+from tierbreak.core import normalise
+from tierbreak.core.arbitration import Precedence
+from tierbreak.core.conditions import guarded_rules
+from tierbreak.core.decisions import Names
+from tierbreak.core.policy import Policy
 from tierbreak.errors import CacheError, ModelError
+from tierbreak.registry import Registry
 from tierbreak.rulebook import DECIDES, EVERY, Rulebook
 from tierbreak.settings import Settings
 from tierbreak.tiers.cache import CacheTier
@@ -28,7 +28,7 @@ from tierbreak.tiers.rules import RulesTier
 if TYPE_CHECKING:
     from tierbreak.tiers.model import ModelTier
     from tierbreak.tiers.model.bag import BagTier
-    from tierbreak.tiers.model.twin import TorchTier
+    from tierbreak.tiers.model.torch_backend import TorchTier
 
     AnyModel = ModelTier | TorchTier | BagTier
 
@@ -183,7 +183,7 @@ def _load_model(folder: Path | None, registry: Registry, settings: Settings) -> 
     if folder is None:
         return None
     if settings.device == "cuda":
-        from tierbreak.tiers.model.twin import TorchTier
+        from tierbreak.tiers.model.torch_backend import TorchTier
 
         return TorchTier.load(folder, registry_ids=registry.ids, threads=settings.threads, device="cuda")
     # Here, not at the top: onnxruntime is half of the start-up time of an engine that has no model.

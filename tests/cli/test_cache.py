@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tierbreak.tables import EVIDENCE
+from tierbreak.core.tables import EVIDENCE
 from tierbreak.tiers.cache import CacheTier
 from tierbreak.tiers.cache.stores import PARTS
 

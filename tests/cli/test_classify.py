@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tierbreak.core.tables import DECISION
 from tierbreak.files import streams
-from tierbreak.tables import DECISION
 
 # Six lines under the header, counted by hand: two rows by rules, one of them twice; one nobody knows; three broken.
 STATEMENT = b"""Date,Memo,Amount,Count

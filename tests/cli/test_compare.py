@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from compare import thirty
+from tools.compare import thirty
 
 GATES = """
 [gate.agreement]

@@ -58,8 +58,8 @@ def test_bundle_looks_at_the_weights_too(tmp_path, rules, capsys):
 @needs_training
 def test_add_brand(run, tmp_path, monkeypatch):
     from encoders import POLICY, pairs, source
-    from tierbreak.training import growth
-    from tierbreak.training.folder import write
+    from tierbreak.tools.models.training import growth
+    from tierbreak.tools.models.training.folder import write
 
     monkeypatch.setattr(growth, "LENGTH", 1.0)  # an encoder that was never trained has cosines near 1 everywhere
 
@@ -88,7 +88,7 @@ def test_add_brand(run, tmp_path, monkeypatch):
 def test_add_brand_without_the_extra_says_what_to_install(run, tmp_path, monkeypatch):
     import sys
 
-    monkeypatch.setitem(sys.modules, "tierbreak.training.growth", None)
+    monkeypatch.setitem(sys.modules, "tierbreak.tools.models.training.growth", None)
     code, _, err = run("model", "add-brand", "x", "--out", tmp_path / "out")
     assert code == 2
     assert "pip install 'tierbreak[train]'" in err

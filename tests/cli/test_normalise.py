@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tierbreak import normalise
+from tierbreak.core import normalise
 
 
 def test_rows_come_out_in_order(run, tmp_path):

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from tierbreak.compare.ramp import Ramp
-from tierbreak.compare.trial.exposures import read
+from tierbreak.rollout.ramp import Ramp
+from tierbreak.tools.compare.trial.exposures import read
 
 
 @pytest.fixture

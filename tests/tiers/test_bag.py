@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierbreak.calibration import Policy
+from tierbreak.core.policy import Policy
+from tierbreak.core.tables import EVIDENCE, check
 from tierbreak.errors import ModelError
-from tierbreak.tables import EVIDENCE, check
 from tierbreak.tiers.model.bag import BagTier, Weights
 from tierbreak.tiers.model.ngrams import SIZE, Ngrams
 
@@ -195,7 +195,7 @@ def test_no_such_file(tmp_path):
         "none.bag: error[M001]: file is missing or cannot be read",
         "  = found: No such file or directory",
         "  = expected: a file",
-        "  = fix: train it anew: python -m tierbreak.training.bag",
+        "  = fix: train it anew: python -m tierbreak.tools.models.training.bag",
     ]
 
 

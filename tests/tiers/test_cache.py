@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache_worker import BATCH, PARTS, batch, evidence, right, texts
+from tierbreak.core.tables import EVIDENCE
 from tierbreak.errors import BatchError, CacheError
-from tierbreak.tables import EVIDENCE
 from tierbreak.tiers.cache import CacheTier, stores
 
 WORKER = str(Path(__file__).parents[1] / "cache_worker.py")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tierbreak.rulebook import Rulebook
-from tierbreak.tiers.rules import RulesTier, database, guard, layers, shelf
+from tierbreak.tiers.rules import RulesTier, compiled_cache, cross_check, database, layers
 
 pytestmark = pytest.mark.skipif(not database.available(), reason="no hyperscan wheel for this platform")
 
@@ -27,14 +27,14 @@ def compiled(monkeypatch):
 def tried(monkeypatch):
     """The sources that the guard was asked to try, in turn."""
     asked = []
-    wrong = guard.wrong
+    wrong = cross_check.wrong
 
     def spy(scan, expressions, exact):
         if exact:
             asked.append(sorted(expressions[number].source.decode() for number in exact))
         return wrong(scan, expressions, exact)
 
-    monkeypatch.setattr(guard, "wrong", spy)
+    monkeypatch.setattr(cross_check, "wrong", spy)
     return asked
 
 
@@ -118,7 +118,7 @@ ATOMS = st.sampled_from(["TEAL", "KETTLE", "FARM", r"TEAL(?! FARM)", r"[^A]FARM"
 def sound():
     """The engine is not tried on the known shapes: that takes longer than all the rest."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guard, "loses_known_shapes", lambda _probe: False)
+        patch.setattr(cross_check, "loses_known_shapes", lambda _probe: False)
         yield
 
 
@@ -156,7 +156,7 @@ def test_an_edit_tries_what_it_changed(build, tried):
 
 def test_what_is_wrong_stays_known(build, monkeypatch, tried):
     """Quarantine holds over a restart and an edit elsewhere, and ends where the expression goes."""
-    monkeypatch.setattr(guard, "wrong", lambda _scan, expressions, exact: {
+    monkeypatch.setattr(cross_check, "wrong", lambda _scan, expressions, exact: {
         number: b"text" for number in exact if expressions[number].source == b"TEAL"
     })  # fmt: skip
     regexes, examples = ["TEAL", "KETTLE", "FARM"], [["TEAL"], ["KETTLE"], ["FARM"]]
@@ -185,7 +185,7 @@ def test_a_harmed_file_is_not_used_and_made_anew(build, tmp_path, compiled, capl
     build(["TEAL", "KETTLE"])
     (path,) = (tmp_path / "shelf").glob("*.hsdb")
     data = path.read_bytes()
-    mark = shelf.mark_of(build(["TEAL"])._expressions[0])
+    mark = compiled_cache.mark_of(build(["TEAL"])._expressions[0])
     assert data.count(mark) == 1
     harmed = {
         "cut": data[: len(data) // 2],
@@ -213,7 +213,7 @@ def test_a_shelf_that_cannot_be_written_costs_only_time(build, tmp_path, compile
 
 
 def test_only_the_newest_are_kept(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(shelf, "KEPT", 2)
+    monkeypatch.setattr(compiled_cache, "KEPT", 2)
     for n in range(4):
         build([f"TEAL{n}"])
         newest = max((tmp_path / "shelf").glob("*.hsdb"), key=lambda path: path.stat().st_mtime)
@@ -222,6 +222,6 @@ def test_only_the_newest_are_kept(build, tmp_path, monkeypatch):
 
 
 def test_an_engine_that_loses_the_known_shapes_leaves_nothing_on_the_shelf(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(guard, "loses_known_shapes", lambda _probe: True)
+    monkeypatch.setattr(cross_check, "loses_known_shapes", lambda _probe: True)
     assert found(build(["TEAL"]), ["TEAL"]) == [(0, 0)]
     assert not list((tmp_path / "shelf").glob("*.hsdb"))

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tierbreak.calibration import rank
+from tierbreak.core.policy import rank
+from tierbreak.core.tables import EVIDENCE, TOP_BRANDS, TOP_K, check
 from tierbreak.errors import ModelError
-from tierbreak.tables import EVIDENCE, TOP_BRANDS, TOP_K, check
 from tierbreak.tiers.model import ModelTier, gate
 from tierbreak.tiers.model.folder import FILES, WEIGHTS, sealed
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tierbreak.errors import RulebookError
 from tierbreak.rulebook import Rulebook
 from tierbreak.rulebook.patterns import PatternError, from_regex
-from tierbreak.tiers.rules import RulesTier, database, guard
+from tierbreak.tiers.rules import RulesTier, cross_check, database
 from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
 
 needs_hyperscan = pytest.mark.skipif(not database.available(), reason="no hyperscan wheel for this platform")
@@ -144,17 +144,17 @@ def test_an_engine_that_loses_the_known_shapes_serves_nothing(tmp_path, monkeypa
 
     database_probe = database.probe
     monkeypatch.setattr(database, "probe", probe)
-    tier = tier_of(tmp_path, [source.decode().replace("'", "") for source in guard.SHAPES])
+    tier = tier_of(tmp_path, [source.decode().replace("'", "") for source in cross_check.SHAPES])
     assert "loses matches: RE2 serves every rule; install hyperscan 0.7.21" in tier.notices[0]
-    texts = [text.decode() for text in guard.SHAPE_TEXTS]
+    texts = [text.decode() for text in cross_check.SHAPE_TEXTS]
     assert len(found(tier, texts)) == 4 * 70 + 60 * 12, "280 gaps and 720 endings, one rule each"
 
 
 def test_the_known_shapes_lose_nothing_whichever_engine_is_installed(tmp_path):
     """The shapes as rules, their texts joined and one at a time, against `re`."""
-    patterns = [source.decode() for source in guard.SHAPES]
+    patterns = [source.decode() for source in cross_check.SHAPES]
     tier = tier_of(tmp_path, patterns)
-    texts = [text.decode() for text in guard.SHAPE_TEXTS]
+    texts = [text.decode() for text in cross_check.SHAPE_TEXTS]
     exact = [(at, n) for at, text in enumerate(texts) for n, p in enumerate(patterns) if re.search(p, text)]
     assert len(exact) == 1000
     assert found(tier, texts) == exact

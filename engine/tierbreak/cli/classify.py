@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tierbreak import Engine
+    from tierbreak.core.cells import Guards
+    from tierbreak.core.summary import Summary
     from tierbreak.files import Chunk, Sink, Source
-    from tierbreak.files.guards import Guards
-    from tierbreak.summary import Summary
 
 _COLUMNS = "Columns of the input (found by usual names when not given; '' leaves one out)"
 
@@ -75,11 +75,11 @@ def classify(
     """
     from tierbreak.cli.progress import bar
     from tierbreak.cli.report import summary_lines
+    from tierbreak.core.cells import Guards
+    from tierbreak.core.summary import Summary
     from tierbreak.errors import SettingsError
     from tierbreak.files import open_source
     from tierbreak.files.columns import choose
-    from tierbreak.files.guards import Guards
-    from tierbreak.summary import Summary
 
     if weight == "":
         raise SettingsError("--weight '' names no column; leave it out")
@@ -164,7 +164,7 @@ def _broken_apart(decided: pl.DataFrame, chunk: Chunk) -> pl.DataFrame:
     """The columns of tables.DECISION; rows that could not be read get no brand and say why."""
     import polars as pl
 
-    from tierbreak.tables import DECISION
+    from tierbreak.core.tables import DECISION
 
     decided = decided.select(DECISION.names())
     if not len(chunk.broken):
@@ -179,8 +179,8 @@ def _broken_apart(decided: pl.DataFrame, chunk: Chunk) -> pl.DataFrame:
 
 def _added(have: list[str], prefix: str, *, name: str) -> dict[str, str]:
     """What each added column is called. Raises InputError where the input has such a column already."""
+    from tierbreak.core.tables import DECISION
     from tierbreak.errors import InputError
-    from tierbreak.tables import DECISION
 
     names = {column: prefix + column for column in DECISION}
     if clash := [column for column in names.values() if column in have]:

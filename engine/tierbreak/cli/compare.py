@@ -14,8 +14,8 @@ from tierbreak.cli.output import say, visible, width
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tierbreak.compare.document import Block
-    from tierbreak.compare.reporting import Report
+    from tierbreak.tools.compare.document import Block
+    from tierbreak.tools.compare.reporting import Report
 
 #: Rows of a table that are shown on the terminal.
 SHOWN = 12
@@ -110,11 +110,11 @@ def compare(
     """
     from tierbreak import Settings
     from tierbreak.cli.progress import bar
-    from tierbreak.compare.comparing import Question, compare
-    from tierbreak.compare.labelling.labels import text as to_label
-    from tierbreak.compare.report.asjson import dumps
-    from tierbreak.compare.report.markdown import markdown as as_markdown
-    from tierbreak.compare.report.page import page
+    from tierbreak.tools.compare.comparing import Question, compare
+    from tierbreak.tools.compare.labelling.labels import text as to_label
+    from tierbreak.tools.compare.report.asjson import dumps
+    from tierbreak.tools.compare.report.markdown import markdown as as_markdown
+    from tierbreak.tools.compare.report.page import page
 
     inputs = {path: what for path, what in (
         (gold, "is the gold set"), (users, "holds the exposures"), (labels, "holds the labels"),
@@ -160,8 +160,8 @@ def compare(
 
 def _parts(given: list[str] | None, option: str) -> dict[str, str]:
     """PART=COLUMN, several times. Raises SettingsError."""
-    from tierbreak.compare.sides.decided import USUAL
     from tierbreak.errors import SettingsError
+    from tierbreak.tools.compare.sides.decided import USUAL
 
     out = {}
     for one in given or []:
@@ -192,7 +192,7 @@ def _block(console: Console, block: Block) -> None:
     from rich.table import Table as Drawn
     from rich.text import Text as Plain
 
-    from tierbreak.compare.document import Figure, Table, Text, Tiles
+    from tierbreak.tools.compare.document import Figure, Table, Text, Tiles
 
     if isinstance(block, Text):
         console.print(Plain(visible(block.text)))

@@ -15,8 +15,8 @@ from tierbreak.cli.output import say, visible, width
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tierbreak.evaluation.figures import Evaluation
-    from tierbreak.evaluation.tabulate import Table
+    from tierbreak.tools.models.evaluation.figures import Evaluation
+    from tierbreak.tools.models.evaluation.tabulate import Table
 
 #: Surest mistakes on the terminal; the files hold them all.
 SHOWN = 10
@@ -40,12 +40,12 @@ def evaluate(
 
     The gold set must have been seen by no training and no calibration. An empty truth says: no known brand.
     """
-    from tierbreak.brands import Registry
     from tierbreak.bundle import SHIPPED, Bundle
-    from tierbreak.evaluation import Gold, ask
-    from tierbreak.evaluation import evaluate as measured
-    from tierbreak.evaluation.markdown import markdown as as_markdown
-    from tierbreak.evaluation.page import page
+    from tierbreak.registry import Registry
+    from tierbreak.tools.models.evaluation import Gold, ask
+    from tierbreak.tools.models.evaluation import evaluate as measured
+    from tierbreak.tools.models.evaluation.markdown import markdown as as_markdown
+    from tierbreak.tools.models.evaluation.page import page
 
     writers: list[tuple[Path | None, Callable[[Evaluation], str]]] = [
         (report, page), (as_json, _json), (markdown, as_markdown)
@@ -73,7 +73,7 @@ def _json(evaluation: Evaluation) -> str:
 def _print(evaluation: Evaluation) -> None:
     from rich.console import Console
 
-    from tierbreak.evaluation import tabulate
+    from tierbreak.tools.models.evaluation import tabulate
 
     console = Console(width=width(100), highlight=False, markup=False, emoji=False)
     console.print(tabulate.opening(evaluation.gold))

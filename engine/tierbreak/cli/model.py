@@ -11,7 +11,7 @@ from tierbreak.cli import options
 from tierbreak.cli.output import aligned, visible
 
 if TYPE_CHECKING:
-    from tierbreak.brands import Registry
+    from tierbreak.registry import Registry
 
 app = typer.Typer(help="Check a model, or add a brand to one.", no_args_is_help=True)
 
@@ -84,8 +84,8 @@ def add_brand(
     from tierbreak.errors import SettingsError
 
     try:
-        from tierbreak.training.growth import add_brand as add
-        from tierbreak.training.growth import read_descriptors
+        from tierbreak.tools.models.training.growth import add_brand as add
+        from tierbreak.tools.models.training.growth import read_descriptors
     except ModuleNotFoundError as error:
         raise SettingsError(f"no module {error.name}: install the extra with pip install 'tierbreak[train]'") from None
 
@@ -107,7 +107,7 @@ def _shipped() -> Path:
 
 
 def _registry(rules: Path | None, overlay: Path | None) -> Registry:
-    from tierbreak.brands import Registry
     from tierbreak.bundle import SHIPPED, Bundle
+    from tierbreak.registry import Registry
 
     return Registry.load(*Bundle.find(rules=rules or SHIPPED, overlay=overlay, model=None).registries)

@@ -23,10 +23,10 @@ def normalise(
     """Write descriptor, folded and key of every row, or with --stats how much each step saves."""
     import polars as pl
 
-    from tierbreak import normalise as steps
+    from tierbreak.core import normalise as steps
+    from tierbreak.core.cells import Guards
     from tierbreak.files import open_sink, open_source
     from tierbreak.files.columns import Columns, choose
-    from tierbreak.files.guards import Guards
 
     switched_off = steps.checked(frozenset(off or ()))
     with open_source(input, format) as rows:

@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tierbreak.cli.output import aligned, cut
-from tierbreak.files.guards import unreadable_lines
+from tierbreak.core.cells import unreadable_lines
+from tierbreak.core.summary import Summary
 from tierbreak.files.streams import NOT_UTF8
-from tierbreak.summary import Summary
 
 if TYPE_CHECKING:
     from tierbreak import Engine
+    from tierbreak.core.cells import Guards
     from tierbreak.files import Source
-    from tierbreak.files.guards import Guards
 
 #: Of a list that may be long, this many are shown.
 SHOWN = 10

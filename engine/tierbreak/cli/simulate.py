@@ -11,8 +11,8 @@ from tierbreak.cli import options
 from tierbreak.cli.output import say
 
 if TYPE_CHECKING:
-    from tierbreak.compare.ramp import Ramp
-    from tierbreak.simulate.users import Users
+    from tierbreak.rollout.ramp import Ramp
+    from tierbreak.tools.models.simulate.users import Users
 
 
 def simulate(
@@ -53,8 +53,8 @@ def simulate(
     """
     from tierbreak.errors import SettingsError
     from tierbreak.files import open_sink
-    from tierbreak.simulate import Simulator
-    from tierbreak.simulate.inputs import Inputs
+    from tierbreak.tools.models.simulate import Simulator
+    from tierbreak.tools.models.simulate.inputs import Inputs
 
     if users is None and (exposures or effect or ramp):
         raise SettingsError("--exposures, --effect and --ramp are of users: say how many with --users N")
@@ -80,8 +80,8 @@ def _users(count: int, seed: int, ramp: Path | None) -> tuple[Users, Ramp]:
     """The users, over a window that begins with the ramp, and the ramp: half of them, unless a schedule is given."""
     import datetime as dt
 
-    from tierbreak.compare.ramp import Ramp, Step
-    from tierbreak.simulate.users import Users
+    from tierbreak.rollout.ramp import Ramp, Step
+    from tierbreak.tools.models.simulate.users import Users
 
     if ramp is None:
         made = Users(count, seed)

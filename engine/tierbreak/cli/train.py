@@ -18,7 +18,7 @@ from tierbreak.cli.output import say
 if TYPE_CHECKING:
     import polars as pl
 
-    from tierbreak.training.train import Progress
+    from tierbreak.tools.models.training.train import Progress
 
 
 def train(
@@ -58,15 +58,15 @@ def train(
     A run that was killed goes on where it was when the same command is given again. Needs the extra `train`.
     """
     from tierbreak.errors import SettingsError
-    from tierbreak.simulate.inputs import Inputs
+    from tierbreak.tools.models.simulate.inputs import Inputs
 
     try:
-        from tierbreak.training import publish
-        from tierbreak.training.encoder import WEIGHTS_SHA256, Encoder
-        from tierbreak.training.examples import Examples, calibration_file, gold_files, keys_of
-        from tierbreak.training.folder import Source
-        from tierbreak.training.train import Plan, best_device
-        from tierbreak.training.train import train as run
+        from tierbreak.tools.models.training import publish
+        from tierbreak.tools.models.training.encoder import WEIGHTS_SHA256, Encoder
+        from tierbreak.tools.models.training.examples import Examples, calibration_file, gold_files, keys_of
+        from tierbreak.tools.models.training.folder import Source
+        from tierbreak.tools.models.training.train import Plan, best_device
+        from tierbreak.tools.models.training.train import train as run
     except ModuleNotFoundError as error:
         raise SettingsError(f"training needs {error.name}: pip install 'tierbreak[train]'") from None
 
@@ -128,9 +128,9 @@ def _settled(name: str, rules: Path | None, overlay: Path | None) -> pl.DataFram
     """Distinct descriptors that rules settle in a file, with their brand."""
     import polars as pl
 
+    from tierbreak.core.cells import Guards
     from tierbreak.files import open_source
     from tierbreak.files.columns import Columns, choose
-    from tierbreak.files.guards import Guards
 
     found = []
     engine = options.load(

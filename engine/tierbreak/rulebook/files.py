@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from tierbreak import normalise
+from tierbreak.core import normalise
 from tierbreak.errors import Fault, RulebookError
-from tierbreak.rulebook import kept
+from tierbreak.rulebook import parse_cache
 from tierbreak.rulebook.reader import FileReader
 from tierbreak.rulebook.rule import Rule
 
@@ -83,7 +83,7 @@ def _bytes(path: str) -> bytes:
 
 def kept_name(folders: Sequence[Path]) -> str:
     """What is kept of these folders is kept under one name, however often they change."""
-    return kept.key(*(os.fsencode(folder.absolute()) for folder in folders)).hex()
+    return parse_cache.key(*(os.fsencode(folder.absolute()) for folder in folders)).hex()
 
 
 def read(files: Mapping[Path, bytes], fragments: Mapping[str, str], keep: Path | None, name: str) -> list[ReadFile]:
@@ -95,8 +95,10 @@ def read(files: Mapping[Path, bytes], fragments: Mapping[str, str], keep: Path |
     if keep is None:
         return [_read(path, data, fragments) for path, data in files.items()]
     code, common = _code(), repr(sorted(fragments.items())).encode()
-    keys = [kept.key(code, os.fsencode(path), data, common if b"{{" in data else b"") for path, data in files.items()]
-    before = kept.read(keep, name)
+    keys = [
+        parse_cache.key(code, os.fsencode(path), data, common if b"{{" in data else b"") for path, data in files.items()
+    ]
+    before = parse_cache.read(keep, name)
     out = []
     entries = {}
     for key, (path, data) in zip(keys, files.items(), strict=True):
@@ -109,7 +111,7 @@ def read(files: Mapping[Path, bytes], fragments: Mapping[str, str], keep: Path |
             entries[key] = entry
         out.append(file)
     if entries != before:
-        kept.write(keep, name, entries)
+        parse_cache.write(keep, name, entries)
     return out
 
 
@@ -160,4 +162,4 @@ def _adapter() -> TypeAdapter[ReadFile]:
 @cache
 def _code() -> bytes:
     """What an entry owes to other things than the file: the reader, and how it folds."""
-    return kept.key(kept.code("tierbreak.rulebook", "tierbreak.errors"), normalise.fingerprint().encode())
+    return parse_cache.key(parse_cache.code("tierbreak.rulebook", "tierbreak.errors"), normalise.fingerprint().encode())

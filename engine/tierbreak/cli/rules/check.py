@@ -15,8 +15,8 @@ from tierbreak.cli import options
 if TYPE_CHECKING:
     from tierbreak.bundle import Bundle
     from tierbreak.errors import Fault
-    from tierbreak.lint import Report
     from tierbreak.settings import Settings
+    from tierbreak.tools.rules.checking import Report
 
 #: A fault of at least `--fail-on` stands: as for a rulebook that does not load.
 FAILED = 3
@@ -58,8 +58,8 @@ def check(
     try:
         from tierbreak.bundle import SHIPPED, Bundle
         from tierbreak.cli.output import say, visible
-        from tierbreak.lint import FORMATS, at_least, known
         from tierbreak.settings import Settings
+        from tierbreak.tools.rules.checking import FORMATS, at_least, known
 
         ignored = [known(code) for part in ignore or () for code in part.split(",")]
         bundle, settings = Bundle.find(rules=rules or SHIPPED, overlay=overlay, model=None), Settings.of()
@@ -84,15 +84,15 @@ def check(
 
 
 def _checked(bundle: Bundle, settings: Settings, traffic: Path | None) -> Report:
-    from tierbreak import lint
+    from tierbreak.tools.rules import checking
 
-    return lint.check(bundle, settings, traffic=traffic)
+    return checking.check(bundle, settings, traffic=traffic)
 
 
 def _mended(faults: Sequence[Fault]) -> list[Path]:
     """Write what can safely be mended; the files that were written."""
-    from tierbreak.authoring import fixes
-    from tierbreak.authoring.files import write
+    from tierbreak.tools.rules.authoring import fixes
+    from tierbreak.tools.rules.authoring.files import write
 
     changed = fixes.apply(faults)
     for path, text in changed.items():

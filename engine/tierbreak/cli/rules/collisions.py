@@ -11,7 +11,7 @@ from tierbreak.cli import options, places
 from tierbreak.cli.output import aligned, say, visible
 
 if TYPE_CHECKING:
-    from tierbreak.traffic.collisions import Report
+    from tierbreak.tools.rules.traffic.collisions import Report
 
 _COLUMNS = "Columns of the traffic (found by usual names when not given; '' leaves one out)"
 
@@ -59,9 +59,9 @@ def collisions(
     A repair is named only where the collision is gone with it and every example still comes out right.
     """
     from tierbreak.cli.progress import counter
-    from tierbreak.traffic import Traffic
-    from tierbreak.traffic.collisions import collisions as find
-    from tierbreak.traffic.collisions.page import page
+    from tierbreak.tools.rules.traffic import Traffic
+    from tierbreak.tools.rules.traffic.collisions import collisions as find
+    from tierbreak.tools.rules.traffic.collisions.page import page
 
     columns = {
         "descriptor": descriptor, "amount": amount, "date": date, "mcc": mcc, "country": country, "source": source,
@@ -93,8 +93,8 @@ def collisions(
 def _print(found: Report, format: str) -> None:
     import json
 
-    from tierbreak.traffic.collisions import text, words
-    from tierbreak.traffic.collisions.markdown import markdown
+    from tierbreak.tools.rules.traffic.collisions import text, words
+    from tierbreak.tools.rules.traffic.collisions.markdown import markdown
 
     if format == "json":
         print(json.dumps(found.to_dict(), ensure_ascii=False, indent=2, allow_nan=False))

@@ -13,7 +13,7 @@ from tierbreak.cli import options
 from tierbreak.cli.output import aligned, cut, say, visible, width
 
 if TYPE_CHECKING:
-    from tierbreak.traffic.diff import Diff, Flip
+    from tierbreak.tools.rules.traffic.diff import Diff, Flip
 
 _COLUMNS = "Columns of the traffic (found by usual names when not given; '' leaves one out)"
 _SIGN = {"added": "+", "changed": "~", "removed": "-"}
@@ -71,9 +71,9 @@ def diff(
     """
     from tierbreak import DEFAULT, SHIPPED, Settings
     from tierbreak.cli.progress import counter
-    from tierbreak.traffic.diff import Budget, Compared
-    from tierbreak.traffic.diff import diff as compare
-    from tierbreak.traffic.diff.markdown import markdown
+    from tierbreak.tools.rules.traffic.diff import Budget, Compared
+    from tierbreak.tools.rules.traffic.diff import diff as compare
+    from tierbreak.tools.rules.traffic.diff.markdown import markdown
 
     options.exclude(("--model", model, "--no-model", no_model), ("--cache", cache, "--no-cache", no_cache))
     allowed = Budget.of(budget, budget_money)
@@ -109,8 +109,8 @@ def diff(
 
 
 def _text(found: Diff, top: int) -> Iterator[str]:
-    from tierbreak.traffic.diff.report import SAYS
-    from tierbreak.traffic.diff.words import number, percent, rows_of
+    from tierbreak.tools.rules.traffic.diff.report import SAYS
+    from tierbreak.tools.rules.traffic.diff.words import number, percent, rows_of
 
     yield from aligned(
         (name, visible(side.name), f"{side.rules:,} rules, {side.brands:,} brands")
@@ -149,7 +149,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _flips(found: Diff, flips: Sequence[Flip], top: int) -> Iterator[str]:
     """Figures in columns, the answers behind them, strings below."""
-    from tierbreak.traffic.diff.words import rows_of
+    from tierbreak.tools.rules.traffic.diff.words import rows_of
 
     shown = flips[:top]
     columns = found.columns
@@ -173,7 +173,7 @@ def _flips(found: Diff, flips: Sequence[Flip], top: int) -> Iterator[str]:
 
 
 def _changes(found: Diff) -> Iterator[str]:
-    from tierbreak.traffic.diff.words import rows_of
+    from tierbreak.tools.rules.traffic.diff.words import rows_of
 
     changes, flips = found.changes, found.by_rule()
     if changes.nothing:
@@ -200,7 +200,7 @@ def _counted(what: str, kinds: Sequence[str]) -> str:
 
 def _lapsed(found: Diff) -> Iterator[str]:
     """Approvals that do nothing: take them out of the file, or renew them."""
-    from tierbreak.traffic.diff.words import rows_of
+    from tierbreak.tools.rules.traffic.diff.words import rows_of
 
     for one in found.approvals:
         approval = one.approval

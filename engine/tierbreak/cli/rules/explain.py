@@ -16,7 +16,7 @@ def explain(
 ) -> None:
     """Say what a code means: what is wrong, why it matters, a bad and a good example, and the fix."""
     from tierbreak.cli.output import aligned
-    from tierbreak.lint import CODES, page
+    from tierbreak.tools.rules.checking import CODES, page
 
     if code is None:
         print("\n".join(aligned([(name, of.severity, of.title) for name, of in CODES.items()])))

@@ -22,10 +22,10 @@ def fmt(
     What a file says never changes. With --check the changes are printed as a diff, and exit code 3 says that there
     are some; a file that is no YAML is left as it is, and is exit code 3 too.
     """
-    from tierbreak.authoring.files import lay_out, rule_files, write
     from tierbreak.bundle import SHIPPED, Bundle
     from tierbreak.cli.output import say, visible
     from tierbreak.errors import RulebookError, SettingsError
+    from tierbreak.tools.rules.authoring.files import lay_out, rule_files, write
 
     if paths and rules:
         raise SettingsError("PATH and --rules exclude each other; leave one out")

@@ -15,8 +15,8 @@ from tierbreak.cli.output import say, visible
 from tierbreak.cli.progress import counter
 
 if TYPE_CHECKING:
-    from tierbreak.legacy import Imported, Replay
-    from tierbreak.traffic import Traffic
+    from tierbreak.tools.rules.importing import Imported, Replay
+    from tierbreak.tools.rules.traffic import Traffic
 
 _COLUMNS, _TRAFFIC = "Columns of FILE", "Traffic"
 
@@ -86,11 +86,11 @@ def import_(
     Each line means `re.search(pattern, descriptor, flags)`. The order becomes `outranks` where two rules really meet;
     names that the registry has not become proposed brands; what cannot be a rule is reported, never dropped.
     """  # fmt: skip
-    from tierbreak.brands import Registry
     from tierbreak.bundle import SHIPPED, Bundle
-    from tierbreak.legacy import UNSEEN, OrderedBook, as_dict, as_markdown, as_text, imported, read_map
-    from tierbreak.legacy.write import alone, check_place, write, write_file
-    from tierbreak.traffic import Traffic
+    from tierbreak.registry import Registry
+    from tierbreak.tools.rules.importing import UNSEEN, OrderedBook, as_dict, as_markdown, as_text, imported, read_map
+    from tierbreak.tools.rules.importing.write import alone, check_place, write, write_file
+    from tierbreak.tools.rules.traffic import Traffic
 
     if output is not None:
         check_place(output, force=force)
@@ -138,9 +138,9 @@ def import_(
 def _replayed(result: Imported, texts: Mapping[str, str], learned: list[Traffic], held: list[Traffic]) -> list[Replay]:
     """Load the folder as any engine does, and replay the traffic on it."""
     from tierbreak.engine import Engine
-    from tierbreak.legacy import replay
-    from tierbreak.legacy.write import write
     from tierbreak.settings import Settings
+    from tierbreak.tools.rules.importing import replay
+    from tierbreak.tools.rules.importing.write import write
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "rules"

@@ -11,7 +11,7 @@ from tierbreak.cli import options
 from tierbreak.cli.output import aligned, cut, visible, width
 
 if TYPE_CHECKING:
-    from tierbreak.authoring.mutate import RuleScore
+    from tierbreak.tools.rules.authoring.mutate import RuleScore
 
 
 def mutate(
@@ -33,8 +33,8 @@ def mutate(
     """
     import json
 
-    from tierbreak.authoring import mutate as library
     from tierbreak.cli.progress import counter
+    from tierbreak.tools.rules.authoring import mutate as library
 
     with (
         options.load(
@@ -59,7 +59,7 @@ def _percent(score: float | None) -> str:
 
 
 def _opening(scores: Sequence[RuleScore]) -> str:
-    from tierbreak.authoring.mutate import share
+    from tierbreak.tools.rules.authoring.mutate import share
 
     killed, survived, equivalent = (
         sum(score.count(fate) for score in scores) for fate in ("killed", "survived", "equivalent")

@@ -22,7 +22,7 @@ def new(
     Its names become patterns, brands with similar names counterexamples; examples are invented in layouts that banks
     use, until real ones stand there. It goes to --overlay where one is given, and a file that exists is never touched.
     """
-    from tierbreak.authoring.new import home, scaffold
+    from tierbreak.tools.rules.authoring.new import home, scaffold
 
     folder = home(rules, overlay)
     with options.load(

@@ -11,7 +11,7 @@ import typer
 from tierbreak.cli import options
 
 if TYPE_CHECKING:
-    from tierbreak.proofs import Claim, Proofs, Redundant
+    from tierbreak.tools.rules.proofs import Claim, Proofs, Redundant
 
 _MEANS = {
     "separate": "with a text of their own: the shortest that no rule of another brand finds",
@@ -38,15 +38,15 @@ def prove(
     shortest text that both find is shorter than their two shortest together, as DELTA AIR FRANCE is.
     """
     from tierbreak.cli.output import say, visible
-    from tierbreak.proofs import kept
-    from tierbreak.proofs import prove as prove_rules
+    from tierbreak.tools.rules.proofs import proof_cache
+    from tierbreak.tools.rules.proofs import prove as prove_rules
 
     with options.load(
         rules=rules, overlay=overlay, model=None, no_model=True, cache=None, no_cache=True, settings={}
     ) as engine:
         for notice in engine.notices:
             say(f"notice: {notice}")
-        with kept.answers(engine.settings.state / "proofs") as known:
+        with proof_cache.answers(engine.settings.state / "proofs") as known:
             proofs = prove_rules(engine.parts, rules_asked or (), known=known)
             if format == "json":
                 print(json.dumps(proofs.to_dict(), ensure_ascii=False, indent=2))

@@ -15,6 +15,6 @@ def schema(
     Keep it as schema.json (that of common.yaml as common.schema.json) at the root of your rules: `tierbreak rules fmt`
     then names it in the first line of every file, where editors with a YAML language server look for it.
     """
-    from tierbreak.authoring import schema
+    from tierbreak.tools.rules.authoring import schema
 
     print(schema.text("common" if common else "rules"), end="")

@@ -13,8 +13,8 @@ from tierbreak.cli.output import aligned, cut, say, visible
 
 if TYPE_CHECKING:
     from tierbreak.rulebook import Rule
-    from tierbreak.traffic.stats import RuleFigures, Stats
-    from tierbreak.traffic.stats.report import Advices
+    from tierbreak.tools.rules.traffic.stats import RuleFigures, Stats
+    from tierbreak.tools.rules.traffic.stats.report import Advices
 
 _COLUMNS = "Columns of the traffic (found by usual names when not given; '' leaves one out)"
 _Sort = Literal[
@@ -77,10 +77,10 @@ def stats(
     comes from the cache; what the cache does not know is counted as not known, unless --ask-model asks.
     """
     from tierbreak.cli.progress import counter
-    from tierbreak.evaluation import Gold
-    from tierbreak.traffic import Traffic
-    from tierbreak.traffic import stats as library
-    from tierbreak.traffic.stats import report
+    from tierbreak.tools.models.evaluation import Gold
+    from tierbreak.tools.rules.traffic import Traffic
+    from tierbreak.tools.rules.traffic import stats as library
+    from tierbreak.tools.rules.traffic.stats import report
 
     columns = {
         "descriptor": descriptor, "amount": amount, "date": date, "mcc": mcc, "country": country, "source": source,
@@ -135,7 +135,7 @@ def _known(rule: str, have: Sequence[Rule]) -> None:
 def _print(found: Stats, advices: Advices, shown: Sequence[RuleFigures], *, format: str, top: int, full: bool) -> None:
     import json
 
-    from tierbreak.traffic.stats import report
+    from tierbreak.tools.rules.traffic.stats import report
 
     if format == "json":
         print(json.dumps(report.to_dict(found, advices, shown), ensure_ascii=False, indent=2, allow_nan=False))
@@ -150,7 +150,7 @@ def _print(found: Stats, advices: Advices, shown: Sequence[RuleFigures], *, form
 
 
 def _table(found: Stats, advices: Advices, shown: Sequence[RuleFigures], top: int) -> None:
-    from tierbreak.traffic.stats import ACTIONS, report
+    from tierbreak.tools.rules.traffic.stats import ACTIONS, report
 
     for line in report.opening(found, advices):
         print(visible(line))
@@ -181,7 +181,7 @@ def _table(found: Stats, advices: Advices, shown: Sequence[RuleFigures], top: in
 
 
 def _in_full(advices: Advices, rule: RuleFigures) -> None:
-    from tierbreak.traffic.stats.detail import detail
+    from tierbreak.tools.rules.traffic.stats.detail import detail
 
     advice = advices[rule.id]
     for line in aligned(detail(rule, advice)):

@@ -11,7 +11,7 @@ from tierbreak.cli import options
 from tierbreak.cli.output import say
 
 if TYPE_CHECKING:
-    from tierbreak.mining import Suggested
+    from tierbreak.tools.rules.mining import Suggested
 
 _COLUMNS = "Columns of the traffic (found by usual names when not given; '' leaves one out)"
 
@@ -74,10 +74,10 @@ def suggest(
     """
     import json
 
-    from tierbreak import mining
     from tierbreak.cli.progress import counter
-    from tierbreak.mining.write import to_dict
-    from tierbreak.traffic import Traffic
+    from tierbreak.tools.rules import mining
+    from tierbreak.tools.rules.mining.write import to_dict
+    from tierbreak.tools.rules.traffic import Traffic
 
     columns = {
         "descriptor": descriptor, "amount": amount, "date": date, "mcc": mcc, "country": country, "source": source,

@@ -22,11 +22,11 @@ def watch(rules: options.RulesOption = None, overlay: options.OverlayOption = No
     """
     import threading
 
-    from tierbreak import lint
     from tierbreak.bundle import REGISTRY, SHIPPED, Bundle
     from tierbreak.cli.output import complain, say
     from tierbreak.errors import TierbreakError
     from tierbreak.settings import Settings
+    from tierbreak.tools.rules import checking
     from tierbreak.watch import changes, stamps
 
     bundle, settings = Bundle.find(rules=rules or SHIPPED, overlay=overlay, model=None), Settings.of()
@@ -36,7 +36,7 @@ def watch(rules: options.RulesOption = None, overlay: options.OverlayOption = No
         start = time.perf_counter()
         gc.disable()  # as for one check: nothing is worth collecting before it is done
         try:
-            report = lint.check(bundle.again(), settings)
+            report = checking.check(bundle.again(), settings)
         except TierbreakError as error:
             complain(str(error))
             continue
@@ -53,7 +53,7 @@ def watch(rules: options.RulesOption = None, overlay: options.OverlayOption = No
 
 def _show(faults: Collection[Fault]) -> None:
     from tierbreak.cli.output import visible
-    from tierbreak.lint import FORMATS
+    from tierbreak.tools.rules.checking import FORMATS
 
     if faults:
         lines = FORMATS["text"](tuple(faults)).splitlines()

@@ -24,8 +24,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 import numpy as np
 import polars as pl
 
+from tierbreak.core.tables import EVIDENCE, TOP_K, check
 from tierbreak.errors import BatchError, CacheError
-from tierbreak.tables import EVIDENCE, TOP_K, check
 from tierbreak.tiers.cache import stores
 from tierbreak.tiers.cache.environment import DIGEST, Environment
 from tierbreak.tiers.cache.stores import Store

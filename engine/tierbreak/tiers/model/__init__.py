@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tierbreak.calibration import Policy
+from tierbreak.core.policy import Policy
+from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.errors import ModelError
-from tierbreak.tables import EVIDENCE, TOP_K
 from tierbreak.tiers.model import gate
 from tierbreak.tiers.model.folder import Folder, fault
 

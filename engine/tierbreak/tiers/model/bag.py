@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tierbreak.calibration import Policy
+from tierbreak.core.policy import Policy
+from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.errors import Fault, ModelError
-from tierbreak.tables import EVIDENCE, TOP_K
 from tierbreak.tiers.model.ngrams import HASHING, SIZE, Ngrams
 
 #: The format of the file that this code reads and writes.
@@ -41,7 +41,7 @@ _DENSE_SHARE = 1 / 16
 #: The arrays of a file, with the type of each.
 _ARRAYS = {"starts": np.int32, "owners": np.uint16, "weights": np.int8, "bias": np.int32}
 
-_REBUILD = "train it anew: python -m tierbreak.training.bag"
+_REBUILD = "train it anew: python -m tierbreak.tools.models.training.bag"
 
 Sums = npt.NDArray[np.int64]
 

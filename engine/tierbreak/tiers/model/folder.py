@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tierbreak.calibration import Policy
+from tierbreak.core.policy import Policy
+from tierbreak.core.tables import TOP_K
 from tierbreak.errors import Fault, ModelError
-from tierbreak.tables import TOP_K
 
 #: What model.onnx is built from. A CPU serves without it, so that it is not read when a model is loaded.
 WEIGHTS = "weights.safetensors"
@@ -27,7 +27,7 @@ LEAST_GOLDEN = 20
 
 _T = TypeVar("_T")
 
-_REBUILD = "export the model anew: python -m tierbreak.training.export"
+_REBUILD = "export the model anew: python -m tierbreak.tools.models.training.export"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tierbreak.calibration import rank
+from tierbreak.core.policy import rank
+from tierbreak.core.tables import NOT_A_MERCHANT_LABEL, TOP_K
 from tierbreak.errors import Fault
-from tierbreak.tables import NOT_A_MERCHANT_LABEL, TOP_K
 from tierbreak.tiers.model.folder import Folder, fault
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tierbreak.core.tables import MATCHES
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.rulebook import RUNS, Pattern, Rulebook
 from tierbreak.rulebook.patterns import Expression
-from tierbreak.tables import MATCHES
 from tierbreak.tiers.rules import database
+from tierbreak.tiers.rules.compiled_cache import Shelf
+from tierbreak.tiers.rules.cross_check import among
 from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
-from tierbreak.tiers.rules.guard import among
 from tierbreak.tiers.rules.layers import Layers, LosesMatches
-from tierbreak.tiers.rules.shelf import Shelf
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tierbreak.rulebook.patterns import Expression
-from tierbreak.tiers.rules import database, guard
-from tierbreak.tiers.rules.shelf import Layer, Shelf, mark, mark_of
+from tierbreak.tiers.rules import cross_check, database
+from tierbreak.tiers.rules.compiled_cache import Layer, Shelf, mark, mark_of
 
 #: Databases that serve together at most.
 MOST = 4
@@ -60,16 +60,18 @@ class Layers:
         """
         number_of = {mark_of(expression): number for number, expression in enumerate(expressions)}
         parts, missing = _chosen(number_of, shelf)
-        if not parts and guard.loses_known_shapes(database.probe):  # a layer on the shelf says that the engine passed
+        if not parts and cross_check.loses_known_shapes(
+            database.probe
+        ):  # a layer on the shelf says that the engine passed
             raise LosesMatches
         shelved = len(parts)
-        exact: dict[int, guard.Expected] = {}
+        exact: dict[int, cross_check.Expected] = {}
         if missing or not parts:
             with ThreadPoolExecutor(1) as beside:  # Hyperscan compiles without Python's lock
                 compiling = beside.submit(_compiled, missing, expressions)
                 for number in missing.values():
                     if trials.get(number):
-                        exact[number] = guard.expected(expressions[number], trials[number])
+                        exact[number] = cross_check.expected(expressions[number], trials[number])
                 parts.append(compiling.result())
         for at, part in enumerate(parts):
             if _try(part, expressions, trials, exact) or at >= shelved:
@@ -125,17 +127,17 @@ def _try(
     part: _Part,
     expressions: Sequence[Expression],
     trials: Mapping[int, Sequence[bytes]],
-    exact: Mapping[int, guard.Expected],
+    exact: Mapping[int, cross_check.Expected],
 ) -> bool:
     """Let the guard try what it has not tried in this database; whether there was any."""
     layer, numbers = part
     held: dict[int, Expression] = {}
-    due: dict[int, guard.Expected] = {}
+    due: dict[int, cross_check.Expected] = {}
     for at, number in enumerate(numbers.tolist()):
         texts = trials.get(number)
         if texts and layer.tried[at] != (tried := mark(*texts)):
             layer.tried[at] = tried
             held[at] = expressions[number]
-            due[at] = exact[number] if number in exact else guard.expected(held[at], texts)
-    layer.wrong = (layer.wrong - set(due)) | set(guard.wrong(layer.database.scan, held, due))
+            due[at] = exact[number] if number in exact else cross_check.expected(held[at], texts)
+    layer.wrong = (layer.wrong - set(due)) | set(cross_check.wrong(layer.database.scan, held, due))
     return bool(due)

@@ -1,0 +1,1 @@
+"""What studies and makes rules, models and comparisons. Nothing that serves imports it."""
