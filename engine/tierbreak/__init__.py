@@ -48,13 +48,13 @@ __all__ = [
 _HOMES = {
     "DEFAULT": "engine",
     "SHIPPED": "engine",
-    "Decision": "decisions",
+    "Decision": "core.decisions",
     "Engine": "engine",
-    "Explanation": "decisions",
-    "Ramp": "compare.ramp",
+    "Explanation": "core.decisions",
+    "Ramp": "rollout.ramp",
     "Result": "engine",
     "Settings": "settings",
-    "Shadow": "compare.shadow",
+    "Shadow": "rollout.shadow",
 }
 
 
