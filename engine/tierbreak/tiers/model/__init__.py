@@ -144,13 +144,24 @@ def batches(lengths: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
         yield from (same[start : start + rows] for start in range(0, len(same), rows))
 
 
-def open_session(folder: Folder) -> onnxruntime.InferenceSession:
+def session_options() -> onnxruntime.SessionOptions:
+    """How a graph is run, in use and in training alike: the same integers on every processor."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Without VNNI (before Ice Lake and Zen 4) onnxruntime's fast product of 8-bit integers saturates at 16 bits, and
+    # scores move by 0.02. This takes the exact one there, a tenth slower; elsewhere it changes nothing.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def open_session(folder: Folder) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = session_options()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     # Shapes change with every batch: a memory pattern would be planned anew each time.
     options.enable_mem_pattern = False
     try:

@@ -12,17 +12,15 @@ import onnxruntime
 import tokenizers
 from onnx import TensorProto, helper
 
-from tierbreak.tiers.model import batches
+from tierbreak.tiers.model import batches, session_options
 
 
 class Runner:
     """A graph with its tokenizer; takes texts as they are (make them keys first)."""
 
     def __init__(self, model: onnx.ModelProto, tokenizer: str) -> None:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
         )
         self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer)
 
