@@ -17,11 +17,11 @@ import pytest
 
 from bench import haystacks
 from tierbreak import Engine
-from tierbreak.core.cells import Guards
 from tierbreak.core.normalise import normalise
 from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.files import open_sink, open_source
 from tierbreak.files.columns import choose
+from tierbreak.files.rows import RowReader
 from tierbreak.tiers.cache import CacheTier
 
 #: Of each 20 keys that no rule settles the cache knows 17.
@@ -123,7 +123,7 @@ def test_engine_batch(measure, case):
 def test_engine_file(measure, case, size):
     def work(engine):
         with open_source(case.input, chunk_rows=size.make["chunk_rows"]) as source, open_sink(case.output) as sink:
-            guards = Guards(choose(source.columns, {}, name=source.name), debits=engine.settings.debits)
+            guards = RowReader(choose(source.columns, {}, name=source.name), debits=engine.settings.debits)
             for chunk in source:
                 decided = engine.run(guards.rows(chunk)).rows
                 added = [name for name in decided.columns if name not in chunk.rows.columns]

@@ -26,7 +26,7 @@ class Rows:
         self.texts = pl.Series(found.texts[: size.units])
         self.encoded = [text.encode() for text in found.texts[: size.units]]
         self.tier = engine.parts.rules
-        self.scan, self.expressions = self.tier._fast.scan, self.tier._expressions
+        self.scan, self.expressions = self.tier._match.scan, self.tier._match.expressions
         rules = engine.parts.book.rules
         self._invented = np.array([rule.id.startswith("bench-") for rule in rules])
         # An expression of the invented book belongs to one rule; -1 for those of the shipped one.
@@ -40,7 +40,7 @@ class Rows:
 
     def judged(self, matches):
         """The same of MATCHES."""
-        where, rule = matches["folded"].to_numpy().astype(np.int64), matches["rule"].to_numpy().astype(np.int64)
+        where, rule = matches.text, matches.rule
         return _counted(where[self._invented[rule]], rule[self._invented[rule]])
 
     def same(self, where, what):

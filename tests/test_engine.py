@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
@@ -32,7 +33,7 @@ ENGINES = {
     "all tiers": (lambda engine, folder: with_model(engine, TinyModel(), folder), "model"),
     "no cache": (lambda engine, folder: with_model(engine, TinyModel()), "model"),
     "warm cache": (warm, "cache"),
-    "no model": (lambda engine, folder: engine, None),
+    "no model": (lambda engine, folder: nullcontext(engine), None),
 }
 
 
@@ -195,7 +196,8 @@ def test_explain_says_why(case_engine):
     )
     assert unknown.why == "no rule settles it: the engine abstains, it looks like no brand that is known"
     assert {verdict["tier"] for verdict in settled.verdicts} == {"rules", "model"}, "explain shows every tier's view"
-    assert settled.to_dict()["fingerprints"]["all"] == engine.fingerprint
+    assert settled.decision.fingerprint == engine.fingerprint
+    assert settled.to_dict()["fingerprints"] == engine.fingerprints
 
 
 def test_audit_is_pure(case_engine, tmp_path):
@@ -254,8 +256,8 @@ def test_threads_share_an_engine(case_engine):
     [
         ({"text": ["x"]}, "no column 'descriptor'; there are: text"),
         ({"descriptor": ["x"], "brand": ["y"]}, "  brand: the engine adds this column; rename yours"),
-        ({"descriptor": ["x"], "amount": ["12 EUR"]}, "  amount: cannot be read as Float64, it is String"),
-        ({"descriptor": ["x"], "date": ["1/2/2020"]}, "  date: cannot be read as Date, it is String"),
+        ({"descriptor": ["x"], "amount": [[12]]}, "  amount: cannot be read, it is List(Int64)"),
+        ({"descriptor": [7]}, "  descriptor: expected text, it is Int64"),
     ],
 )
 def test_wrong_rows_are_refused_with_what_is_wrong(case_engine, rows, says):

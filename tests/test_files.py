@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tierbreak.core.cells import Guards, amounts, codes, dates
+from tierbreak.core.cells import amounts, codes, dates
 from tierbreak.errors import InputError
 from tierbreak.files import open_sink, open_source, streams
 from tierbreak.files.columns import Columns, choose
+from tierbreak.files.rows import RowReader
 from tierbreak.files.source import Chunk
 
 QUICK = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -493,7 +494,7 @@ def chunk_of(**columns: list) -> Chunk:
 
 
 def test_day_first_dates_are_known_by_a_day_over_twelve():
-    guards = Guards(Columns({"descriptor": "memo", "date": "on"}, ()))
+    guards = RowReader(Columns({"descriptor": "memo", "date": "on"}, ()))
     rows = guards.rows(chunk_of(memo=["A", "B"], on=["03/04/2024", "25/04/2024"]))
     assert rows["date"].cast(pl.String).to_list() == ["2024-04-03", "2024-04-25"]
 
@@ -515,33 +516,33 @@ def test_day_first_dates_are_known_by_a_day_over_twelve():
     ],
 )
 def test_dates_that_can_be_read_two_ways_are_refused(on, text):
-    guards = Guards(Columns({"descriptor": "memo", "date": "on"}, ()))
+    guards = RowReader(Columns({"descriptor": "memo", "date": "on"}, ()))
     with pytest.raises(InputError) as caught:
         guards.rows(chunk_of(memo=["A"] * len(on), on=on))
     assert str(caught.value) == text
 
 
 def test_cells_that_cannot_be_read_are_counted_and_blank_ones_are_not():
-    guards = Guards(Columns({"descriptor": "memo", "amount": "sum", "mcc": "mcc"}, ()))
+    guards = RowReader(Columns({"descriptor": "memo", "amount": "sum", "mcc": "mcc"}, ()))
     guards.rows(chunk_of(memo=["A", "B", "C"], sum=["free", "", "5"], mcc=["5812", None, "shop"]))
     assert guards.unreadable == {"amount": 1, "mcc": 1}
 
 
 def test_a_broken_row_has_no_descriptor():
-    guards = Guards(Columns({"descriptor": "memo"}, ()))
+    guards = RowReader(Columns({"descriptor": "memo"}, ()))
     chunk = Chunk(pl.DataFrame({"memo": ["A", "B"]}), pl.Series("broken", [1], dtype=pl.UInt32))
     assert guards.rows(chunk)["descriptor"].to_list() == ["A", None]
 
 
 @pytest.mark.parametrize("cells", [pl.Series(["A"], dtype=pl.Categorical), pl.Series([b"A"])])
 def test_descriptors_of_other_text_types_are_read(cells):
-    guards = Guards(Columns({"descriptor": "memo"}, ()))
+    guards = RowReader(Columns({"descriptor": "memo"}, ()))
     rows = guards.rows(Chunk(pl.DataFrame({"memo": cells}), pl.Series("broken", [], dtype=pl.UInt32)))
     assert rows["descriptor"].to_list() == ["A"]
 
 
 def test_descriptors_in_bytes_that_are_no_text_are_counted():
-    guards = Guards(Columns({"descriptor": "memo"}, ()))
+    guards = RowReader(Columns({"descriptor": "memo"}, ()))
     assert guards.rows(chunk_of(memo=[b"A", b"\xff"]))["descriptor"].to_list() == ["A", None]
     assert guards.unreadable == {"descriptor": 1}
 
@@ -549,12 +550,12 @@ def test_descriptors_in_bytes_that_are_no_text_are_counted():
 @pytest.mark.parametrize("cells", [[[1]], [{"a": 1}], [b"\xff"], [None]])
 def test_guards_on_columns_of_odd_types_are_missing_and_no_crash(cells):
     parts = dict.fromkeys(("amount", "date", "mcc", "country", "weight"), "odd")
-    rows = Guards(Columns({"descriptor": "memo", **parts}, ())).rows(chunk_of(memo=["A"], odd=cells))
+    rows = RowReader(Columns({"descriptor": "memo", **parts}, ())).rows(chunk_of(memo=["A"], odd=cells))
     assert [rows[part][0] for part in ("amount", "date", "mcc", "weight")] == [None] * 4
 
 
 def test_numbers_are_no_descriptors():
-    guards = Guards(Columns({"descriptor": "memo"}, ()))
+    guards = RowReader(Columns({"descriptor": "memo"}, ()))
     with pytest.raises(InputError, match="column 'memo' holds Int64, not text"):
         guards.rows(chunk_of(memo=[1]))
 

@@ -1,4 +1,4 @@
-"""The house rules that a machine can hold: arrows go one way, heavy libraries have one home, nothing grows too long."""
+"""What the layout promises: imports go one way and in no circle, heavy libraries have one home, no file is too long."""
 
 import ast
 import subprocess
@@ -18,84 +18,46 @@ HOMES = {
     "hyperscan": "tiers/rules/database.py",
     "re2": "tiers/rules/exact.py",
     "lmdb": "tiers/cache/environment.py",
-    "onnxruntime": ("tiers/model/", "training/"),
-    "tokenizers": ("tiers/model/", "training/"),
-    "torch": ("tiers/model/twin/", "training/"),
-    "transformers": "training/",
-    "onnx": "training/",
-    "safetensors": ("tiers/model/twin/", "training/"),
-    "yaml": ("rulebook/reader.py", "authoring/"),
+    "onnxruntime": ("tiers/model/", "tools/models/training/"),
+    "tokenizers": ("tiers/model/", "tools/models/training/"),
+    "torch": ("tiers/model/torch_backend/", "tools/models/training/"),
+    "transformers": "tools/models/training/",
+    "onnx": "tools/models/training/",
+    "safetensors": ("tiers/model/torch_backend/", "tools/models/training/"),
+    "yaml": ("rulebook/reader.py", "tools/rules/authoring/"),
+    "scipy": "tools/",
     "typer": "cli/",
     "rich": "cli/",
 }
 
-#: What a layer may import of this package, by the start of the module's path; itself is always allowed.
-ARROWS = {
-    "errors": set(),
-    "tables": {"errors"},
-    "settings": {"errors"},
-    "normalise": {"tables", "errors"},
-    "brandfile": {"errors"},
-    "brands": {"brandfile", "tables", "errors"},
-    "asked": set(),
-    "page": set(),
-    "svg": {"page"},
-    "calibration": {"tables", "errors"},
-    "arbitration": {"tables", "errors"},
-    "rulebook": {"normalise", "tables", "errors"},
-    "cases": {"arbitration", "rulebook", "tables", "errors"},
-    "bundle": {"errors"},
-    "tiers/rules": {"rulebook", "brands", "tables", "errors"},
-    "tiers/cache": {"tables", "errors"},
-    "tiers/model": {"calibration", "tables", "errors"},
-    "tiers/__init__": set(),
-    "decisions": {"arbitration", "brands", "calibration", "cases", "rulebook", "steps", "tables", "errors"},
-    "parts": {
-        "arbitration", "brands", "bundle", "calibration", "cases", "decisions", "normalise", "rulebook", "settings",
-        "tables", "errors", "tiers",
-    },
-    "steps": {"arbitration", "calibration", "cases", "normalise", "parts", "settings", "tables", "errors"},
-    "watch": {"bundle", "parts", "rulebook", "settings", "errors"},
-    "engine": {
-        "arbitration", "asked", "bundle", "decisions", "parts", "settings", "steps", "tables", "watch", "errors",
-    },
-    "summary": {"arbitration", "tables", "errors"},
-    "files": {"tables", "errors"},
-    "traffic": {
-        "arbitration", "brands", "bundle", "cases", "engine", "files", "normalise", "page", "parts", "proofs",
-        "rulebook", "settings", "steps", "tables", "tiers", "errors",
-    },
-    "authoring": {
-        "arbitration", "brands", "bundle", "engine", "normalise", "proofs", "rulebook", "simulate", "steps", "tables",
-        "tiers", "errors",
-    },
-    "compare": {
-        "brands", "bundle", "decisions", "engine", "evaluation", "files", "legacy", "normalise", "page", "parts",
-        "settings", "svg", "tables", "traffic", "errors",
-    },
-    "legacy": {
-        "arbitration", "authoring", "brandfile", "brands", "engine", "files", "normalise", "proofs", "rulebook",
-        "tables", "tiers", "traffic", "errors",
-    },
-    "proofs": {"arbitration", "normalise", "parts", "rulebook", "settings", "steps", "tables", "errors"},
-    "lint": {
-        "brands", "bundle", "engine", "files", "normalise", "parts", "proofs", "rulebook", "settings", "tables",
-        "tiers", "errors",
-    },
-    "evaluation": {
-        "brandfile", "brands", "bundle", "calibration", "engine", "normalise", "page", "svg", "tables", "tiers",
+#: What the modules of a layer may import of this package, besides their own folder: the first row that fits a path
+#: holds. A tier never imports another one; nothing that serves imports a tool.
+LAYERS = (
+    ("errors.py", ()),
+    ("core/", ("errors",)),
+    ("registry/", ("core", "files/atomic", "errors")),
+    ("rulebook/", ("core", "files/atomic", "errors")),
+    ("files/", ("core", "errors")),
+    ("tiers/rules/", ("rulebook", "core", "files/atomic", "errors")),
+    ("tiers/", ("core", "files/atomic", "errors")),
+    ("rollout/", ("engine", "parts", "bundle", "core", "files", "settings", "errors")),
+    ("tools/", (
+        "engine", "pipeline", "parts", "bundle", "settings", "tiers", "registry", "rulebook", "rollout", "core", "files",
         "errors",
-    },
-    "mining": {
-        "arbitration", "authoring", "brands", "bundle", "normalise", "parts", "proofs", "rulebook", "settings", "steps",
-        "tables", "tiers", "traffic", "errors",
-    },
-    "simulate": {"brandfile", "brands", "bundle", "normalise", "rulebook", "tables", "errors"},
-    "training": {
-        "brandfile", "brands", "bundle", "calibration", "normalise", "rulebook", "simulate", "tables", "tiers",
-        "errors",
-    },
-}  # fmt: skip
+    )),
+    ("cli/", ("",)),
+    ("__init__.py", ("engine", "rollout", "core", "settings", "errors")),
+    ("", (
+        "bundle", "parts", "pipeline", "recent_keys", "serving", "settings", "single", "stats", "watch", "tiers", "registry",
+        "rulebook", "core", "files/atomic", "errors",
+    )),
+)  # fmt: skip
+
+
+def layer_of(path):
+    """The row that holds for a module, and the folder that is its own."""
+    own, may = next((start, may) for start, may in LAYERS if path.startswith(start))
+    return own.rstrip("/"), may
 
 
 def imports(path):
@@ -117,25 +79,64 @@ def test_heavy_libraries_stay_at_home(path):
     assert not strays, f"{path} imports {sorted(strays)}; only {[HOMES[library] for library in sorted(strays)]} may"
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if not path.startswith(("cli/", "__init__"))])
-def test_arrows_go_one_way(path):
-    layer = next((layer for layer in sorted(ARROWS, key=len, reverse=True) if path.startswith(layer)), None)
-    assert layer, f"{path} has no room in this house: add it to ARROWS and to CONTRIBUTING.md"
-    taken = {
+def imports_of_names(path):
+    """Every module of this package that a file imports, those it takes from a package by name included."""
+    for node in ast.walk(ast.parse((ENGINE / path).read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tierbreak"):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [
+                name
+                for name in inner
+                if (ENGINE / (name.removeprefix("tierbreak.").replace(".", "/") + ".py")).exists()
+                or (ENGINE / name.removeprefix("tierbreak.").replace(".", "/") / "__init__.py").exists()
+            ]
+            yield from modules
+            if len(modules) < len(inner):
+                yield node.module
+
+
+def taken(path):
+    """The modules of this package that a file imports, as paths without `.py`."""
+    named = {
         name.removeprefix("tierbreak.").replace(".", "/") for name in imports(path) if name.startswith("tierbreak.")
     }
+    return {name for name in named if name not in tierbreak.__all__}
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_arrows_go_one_way(path):
+    own, may = layer_of(path)
+    own = own if "/" in path else path.removesuffix(".py")
+    allowed = (own, *may)
     strays = {
-        name
-        for name in taken
-        if not name.startswith(layer) and not any(name == may or name.startswith(f"{may}/") for may in ARROWS[layer])
+        name for name in taken(path) if not any(f"{name}/".startswith(f"{each}/" if each else "") for each in allowed)
     }
-    assert not strays, f"{path} imports {sorted(strays)}; {layer} may import {sorted(ARROWS[layer])}"
+    assert not strays, f"{path} imports {sorted(strays)}; it may import {sorted(allowed)}"
+
+
+def test_no_imports_in_a_circle():
+    """Of modules, those for type checkers and inside functions included; a package may name its own modules."""
+    modules = {path.removesuffix(".py").removesuffix("/__init__"): path for path in MODULES}
+    edges = {
+        name: {
+            other
+            for each in imports_of_names(path)
+            if (other := each.removeprefix("tierbreak.").replace(".", "/")) in modules and other != name
+        }
+        for name, path in modules.items()
+    }
+    left = dict(edges)
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    on_circle = {name: sorted(others & left.keys()) for name, others in left.items()}
+    assert not on_circle, f"modules that import each other in a circle, or lead into one: {on_circle}"
 
 
 @pytest.mark.parametrize("path", MODULES)
 def test_no_file_is_too_long(path):
     lines = len((ENGINE / path).read_text().splitlines())
-    assert lines <= 400, f"{path} has {lines} lines: two rooms in one"
+    assert lines <= 400, f"{path} has {lines} lines: two modules in one"
 
 
 def test_the_public_list_is_sorted_and_complete():

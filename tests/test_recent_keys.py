@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierbreak.recent_keys import LONGEST, Asked
+from tierbreak.recent_keys import LONGEST, RecentKeys
 
 
 def add(asked, **times):
@@ -16,7 +16,7 @@ def add(asked, **times):
 
 
 def test_the_most_asked_come_first():
-    asked = Asked(10)
+    asked = RecentKeys(10)
     add(asked, lyft=1, uber=5)
     add(asked, hulu=2, lyft=3)
     assert asked.most(2) == ["uber", "lyft"]
@@ -24,14 +24,14 @@ def test_the_most_asked_come_first():
 
 
 def test_of_a_large_batch_the_heaviest_are_counted():
-    asked = Asked(2)
+    asked = RecentKeys(2)
     add(asked, a=1, b=7, c=3, d=2)
     assert asked.most(9) == ["b", "c"]
 
 
 def test_newcomers_take_the_place_of_keys_no_longer_asked():
     """Capacity 2, so 4 are held at most; the fifth key makes it prune to 2, each less the third's count."""
-    asked = Asked(2)
+    asked = RecentKeys(2)
     add(asked, a=5, b=4)
     add(asked, c=3, d=1)
     assert len(asked) == 4
@@ -42,10 +42,10 @@ def test_newcomers_take_the_place_of_keys_no_longer_asked():
 
 
 def test_long_keys_and_a_capacity_of_none_are_not_counted():
-    asked = Asked(2)
+    asked = RecentKeys(2)
     add(asked, **{"x" * (LONGEST + 1): 9, "y" * LONGEST: 1})
     assert asked.most(9) == ["y" * LONGEST]
-    nothing = Asked(0)
+    nothing = RecentKeys(0)
     add(nothing, a=1)
     assert nothing.most(9) == []
 
@@ -53,7 +53,7 @@ def test_long_keys_and_a_capacity_of_none_are_not_counted():
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("abcdefghijkl"), st.integers(1, 9), min_size=1), max_size=30))
 def test_heavy_keys_are_held_and_none_is_counted_too_high(batches):
-    asked, truth = Asked(4), Counter()
+    asked, truth = RecentKeys(4), Counter()
     for batch in batches:
         add(asked, **batch)
         truth.update(batch)
@@ -65,7 +65,7 @@ def test_heavy_keys_are_held_and_none_is_counted_too_high(batches):
 
 
 def test_threads_share_it():
-    asked = Asked(1000)
+    asked = RecentKeys(1000)
     threads = [threading.Thread(target=lambda: [add(asked, a=1, b=1) for _ in range(500)]) for _ in range(4)]
     for thread in threads:
         thread.start()

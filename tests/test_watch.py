@@ -216,7 +216,7 @@ def test_what_was_built_for_an_engine_that_moved_on_is_dropped(engine, folder):
     new = old.again(engine.settings)
     engine.reload(rules=folder, model=None, cache=None)
     serving = engine.parts
-    assert not engine._replace(old, new)
+    assert not engine._servings.replace(old, new)
     assert engine.parts is serving
 
 

@@ -30,6 +30,7 @@ class Default(enum.Enum):
 
     SHIPPED = "the shipped one"
     DEFAULT = "the default place"
+    KEEP = "as it is"
 
 
 SHIPPED, DEFAULT = Default.SHIPPED, Default.DEFAULT

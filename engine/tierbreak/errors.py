@@ -9,6 +9,7 @@
       BatchError                    4    422    the caller's rows are wrong
         InputError                  4    422    an input or output file cannot be read or written as asked
       CacheError                    6    503    the cache store cannot be opened or is not ours
+      EngineError                   6    503    an engine is closed, or was loaded before a fork
 
 Exit codes and HTTP statuses are read from the class by the one handler that the command line and
 the service each have; 1 is left to Python, so that a traceback is never mistaken for one of these.
@@ -131,5 +132,11 @@ class InputError(BatchError):
 
 class CacheError(TierbreakError):
     """The cache store cannot be opened or is not ours."""
+
+    exit_code, http_status = 6, 503
+
+
+class EngineError(TierbreakError):
+    """An engine is asked that cannot answer: it is closed, or its process was forked after it was loaded."""
 
     exit_code, http_status = 6, 503

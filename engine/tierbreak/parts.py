@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import polars as pl
 from tierbreak.bundle import DEFAULT, Bundle, Default, fingerprint_of
 from tierbreak.core import normalise
 from tierbreak.core.arbitration import Precedence
-from tierbreak.core.conditions import guarded_rules
+from tierbreak.core.conditions import Conditions
 from tierbreak.core.decisions import Names
 from tierbreak.core.policy import Policy
 from tierbreak.errors import CacheError, ModelError
@@ -43,8 +44,10 @@ class Parts:
                      a brand that is not live; at its end, where the labels -2 and -1 of the reserved answers look,
                      -3 (not a merchant) and -2 (no known brand)
     thresholds       float32 [brands]: the least confidence to speak of each
-    fingerprints     registry, rulebook, model, policy, normaliser, and `all` of them together
+    fingerprints     registry, rulebook, model, policy, normaliser, and `all` of them together: what a bundle states
+    settings         what else shapes a decision, as text
     notices          what a person must know about how this engine serves
+    cache_asked      where the caller wanted the cache
     fallback         `model` is the bag of words of the settings: the bundle's own model could not be loaded
     """
 
@@ -55,13 +58,20 @@ class Parts:
     cache: CacheTier | None
     model: AnyModel | None
     precedence: Precedence
-    guarded: np.ndarray
+    conditions: Conditions
     brand_of_label: np.ndarray
     thresholds: np.ndarray
     names: Names
     fingerprints: dict[str, str]
+    settings: str
     notices: tuple[str, ...]
-    fallback: bool = False
+    fallback: bool
+    cache_asked: Path | Default | None
+
+    def fingerprint(self, as_of: dt.date) -> str:
+        """Of all that decides, the day included where it counts for any rule: equal fingerprint, equal decision."""
+        day = as_of.isoformat() if self.conditions.dated else ""
+        return fingerprint_of([("all", self.fingerprints["all"]), ("settings", self.settings), ("as_of", day)])
 
     @property
     def threshold(self) -> float:
@@ -97,7 +107,7 @@ class Parts:
         notices = list(lost)
         # What the bag says is worth no store: it answers faster than the model, and only until the model is mended.
         store = _open_cache(cache, None if lost else model, fingerprints["normaliser"], settings, notices)
-        return cls._of(bundle, registry, book, rules, store, model, fingerprints, notices, bool(lost))
+        return cls._of(bundle, registry, book, rules, store, model, fingerprints, settings, notices, bool(lost), cache)
 
     def again(self, settings: Settings) -> Parts:
         """The same with registry and rules read anew, beside these; model and cache serve in both as they are."""
@@ -107,7 +117,19 @@ class Parts:
         rules = _rules(book, settings)
         fingerprints = _fingerprints(bundle, registry, book, self.model, settings, fallback=self.fallback)
         notices = [notice for notice in self.notices if notice not in self.rules.notices]
-        return self._of(bundle, registry, book, rules, self.cache, self.model, fingerprints, notices, self.fallback)
+        return self._of(
+            bundle,
+            registry,
+            book,
+            rules,
+            self.cache,
+            self.model,
+            fingerprints,
+            settings,
+            notices,
+            self.fallback,
+            self.cache_asked,
+        )
 
     @classmethod
     def _of(
@@ -119,14 +141,33 @@ class Parts:
         cache: CacheTier | None,
         model: AnyModel | None,
         fingerprints: dict[str, str],
+        settings: Settings,
         notices: Sequence[str],
         fallback: bool,
+        cache_asked: Path | Default | None,
     ) -> Parts:
         return cls(
-            bundle, registry, book, rules, cache, model, _precedence(book, registry), guarded_rules(book.rules),
-            registry.codes(model.labels if model else ()), _thresholds(model, registry), Names.of(registry, book),
-            fingerprints, (*rules.notices, *notices), fallback,
-        )  # fmt: skip
+            bundle=bundle,
+            registry=registry,
+            book=book,
+            rules=rules,
+            cache=cache,
+            model=model,
+            precedence=_precedence(book, registry),
+            conditions=Conditions.of((rule.when, rule.valid) for rule in book.rules),
+            brand_of_label=registry.codes(model.labels if model else ()),
+            thresholds=_thresholds(model, registry),
+            names=Names.of(
+                ((brand.id, brand.name) for brand in registry.brands),
+                ((rule.id, str(rule.place)) for rule in book.rules),
+            ),
+            fingerprints=fingerprints,
+            # What is rounded otherwise may decide otherwise, so the device counts.
+            settings=f"debits {settings.debits}, device {settings.device}",
+            notices=(*rules.notices, *notices),
+            fallback=fallback,
+            cache_asked=cache_asked,
+        )
 
 
 def _rules(book: Rulebook, settings: Settings) -> RulesTier:
@@ -146,9 +187,6 @@ def _fingerprints(
         fingerprints |= {"model": model.fingerprint, "policy": model.policy.fingerprint}
     fingerprints["all"] = fingerprint_of(fingerprints.items())
     _check(bundle, fingerprints, fallback=fallback)
-    if settings.device != "cpu":  # no part of a bundle, but what is rounded otherwise may decide otherwise
-        fingerprints["device"] = settings.device
-        fingerprints["all"] = fingerprint_of(fingerprints.items())
     return fingerprints
 
 
@@ -224,7 +262,14 @@ def _precedence(book: Rulebook, registry: Registry) -> Precedence:
     brands = [-1 if rule.brand == EVERY else int(registry.redirect[registry.index(rule.brand)]) for rule in book.rules]
     return Precedence(
         brand=np.array(brands, dtype=np.int64),
-        decides=np.array([rule.status in DECIDES for rule in book.rules], dtype=bool),
+        # A brand that is not live is never decided on; its deny rules say no to nothing.
+        decides=np.array(
+            [
+                rule.status in DECIDES and (brand < 0 or bool(registry.live[brand]))
+                for rule, brand in zip(book.rules, brands, strict=True)
+            ],
+            dtype=bool,
+        ),
         deny=np.array([rule.deny for rule in book.rules], dtype=bool),
         edges=book.edges,
         parent=registry.parent,

@@ -13,7 +13,7 @@ import polars as pl
 LONGEST = 256
 
 
-class Asked:
+class RecentKeys:
     """The most-asked keys of this process. Safe to share between threads.
 
     capacity   how many keys are kept for sure; 0 counts nothing
@@ -24,7 +24,7 @@ class Asked:
 
     Source: Misra and Gries 1982, "Finding repeated elements"; merged as in Agarwal et al. 2012, "Mergeable summaries".
 
-    >>> asked = Asked(2)
+    >>> asked = RecentKeys(2)
     >>> asked.add(pl.Series(["LYFT", "UBER", "HULU"]), np.array([3, 1, 2]))
     >>> asked.most(2)
     ['LYFT', 'HULU']

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     threads       cores the model may use; None is all of them
     device        where the model runs: cpu (int8, onnxruntime) or cuda (bfloat16, torch; needs the extra `gpu`)
     cache_bytes   most bytes the cache store may take on disk
+    memo_rows     decisions of single rows that are remembered, about a kilobyte each
     warm_keys     most keys that a new model is asked for before it serves: those this engine was asked most
     fallback      a bag of words that answers where the model cannot be loaded; None: then the engine does not start
     off           names of normaliser steps that are switched off
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
     cache_bytes: int = Field(default=1 << 30, ge=1 << 20)
+    memo_rows: int = Field(default=20_000, ge=0)
     warm_keys: int = Field(default=10_000, ge=0)
     fallback: Path | None = None
     state: Path = Field(default_factory=lambda: user_cache_path("tierbreak"))

@@ -64,7 +64,7 @@ def test_summary_adds_up(run, statement, engine):
         '  line 7: unclosed quote: 01/15/2024,"NETFLIX,-5',
     ]
     assert "note: cells of 'Amount' that hold no amount and count as missing: 1" in lines
-    assert lines[-1] == f"fingerprint {engine.fingerprints['all']}"
+    assert lines[-1] == f"fingerprint {engine.fingerprint}"
 
 
 def test_quiet_says_nothing(run, statement):

@@ -1,29 +1,15 @@
 """Arbitration on tables small enough to check by eye, then properties that hold for any table."""
 
+from collections import defaultdict
+
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierbreak.core.arbitration import (
-    CASE_MATCHES,
-    KINDS,
-    OUTCOMES,
-    RANKED,
-    REASONS,
-    SPANS,
-    STANDS,
-    UNLESS,
-    WHEN,
-    Precedence,
-    decide,
-    kind_names,
-    settle,
-    stand,
-    unsettled,
-)
-from tierbreak.core.tables import TIERS, TOP_K
+from tierbreak.core.arbitration import Precedence, decide, settle, stand
+from tierbreak.core.codes import OUTCOMES, REASONS, TIERS, Collision, Outcome, Reason, collision_text
+from tierbreak.core.tables import TOP_K, CaseMatches, Ranked
 
 # Brands 0 uber, 1 uber-eats (child of uber), 2 taxi, 3 bakery, 4 uber-one (child of uber).
 PARENT = np.array([-1, 0, -1, -1, 0])
@@ -37,13 +23,18 @@ BOOK = Precedence(BRAND, DECIDES, DENY, np.array([[0, 3]]), PARENT, DEPTH)  # ub
 
 
 def matches(*rows):
-    """(case, rule) or (case, rule, outcome) -> CASE_MATCHES."""
-    full = [(row[0], row[1], 1, row[2] if len(row) > 2 else STANDS) for row in rows]
-    return pl.DataFrame(full, schema=CASE_MATCHES, orient="row")
+    """(case, rule) or (case, rule, outcome) -> CaseMatches."""
+    full = [(row[0], row[1], 1, row[2] if len(row) > 2 else Outcome.STANDS) for row in rows]
+    case, rule, pattern, outcome = np.array(full, dtype=np.int64).reshape(-1, 4).T
+    return CaseMatches(case, rule, pattern.astype(np.uint16), outcome.astype(np.uint8))
 
 
 def spans(*rows):
-    return pl.DataFrame(list(rows), schema=SPANS, orient="row")
+    """(case, rule, start, end) -> spans by case and rule."""
+    out = defaultdict(list)
+    for case, rule, start, end in rows:
+        out[case, rule].append((start, end))
+    return out
 
 
 def rules_only(table, cases, where=(), book=BOOK):
@@ -57,14 +48,17 @@ def every(threshold):
 
 
 def ranked(*rows):
-    """(case, tier, [(brand, confidence), …]) -> RANKED."""
-    full = []
-    for case, tier, top in rows:
-        brands = [brand for brand, _ in top] + [-1] * (TOP_K - len(top))
-        confidences = [confidence for _, confidence in top] + [0.0] * (TOP_K - len(top))
-        silence = REASONS.index("below-threshold" if top else "no-known-brand")
-        full.append((case, TIERS.index(tier), brands, confidences, silence))
-    return pl.DataFrame(full, schema=RANKED, orient="row")
+    """(case, tier, [(brand, confidence), …]) -> Ranked."""
+    brands = [[brand for brand, _ in top] + [-1] * (TOP_K - len(top)) for _, _, top in rows]
+    confidences = [[confidence for _, confidence in top] + [0.0] * (TOP_K - len(top)) for _, _, top in rows]
+    silence = [Reason.BELOW_THRESHOLD if top else Reason.NO_KNOWN_BRAND for _, _, top in rows]
+    return Ranked(
+        case=np.array([case for case, _, _ in rows], dtype=np.int64),
+        tier=np.array([TIERS.index(tier) for _, tier, _ in rows], dtype=np.uint8),
+        brands=np.array(brands, dtype=np.int32).reshape(-1, TOP_K),
+        confidences=np.array(confidences, dtype=np.float32).reshape(-1, TOP_K),
+        silence=np.array(silence, dtype=np.int8),
+    )
 
 
 def outcomes(decisions):
@@ -72,7 +66,7 @@ def outcomes(decisions):
 
 
 def kinds(decisions):
-    return [kind_names(int(bits)) for bits in decisions.kinds]
+    return [collision_text(int(bits)) for bits in decisions.kinds]
 
 
 def reasons(decisions):
@@ -84,8 +78,8 @@ def test_each_way_a_match_can_fare():
     out = rules_only(
         matches(
             (0, 4),  # one rule speaks: bakery
-            (1, 4, UNLESS),  # its `unless` matched: nothing left
-            (2, 4, WHEN),  # its guard failed: nothing left
+            (1, 4, Outcome.UNLESS),  # its `unless` matched: nothing left
+            (2, 4, Outcome.WHEN),  # its guard failed: nothing left
             (3, 5),  # shadow: recorded, never decides
             (4, 0), (4, 3),  # the edge takes taxi out
             (5, 0), (5, 1),  # two rules, one brand: settled, no collision
@@ -177,7 +171,7 @@ def test_a_text_that_is_no_merchants_is_closed():
     """Rules name bakery and the text is denied to every brand: nobody answers, and the model is not heard."""
     standing = stand(matches((0, 4), (0, 8), (1, 8), (2, 4)), 3, BOOK)
     settled = settle(standing, spans(), BOOK)
-    assert unsettled(settled).tolist() == [False, False, False]
+    assert settled.unsettled.tolist() == [False, False, False]
     out = decide(settled, ranked((0, "model", [(2, 1.0)]), (1, "model", [(2, 1.0)])), standing.vetoed, every(0.5))
     assert out.brand.tolist() == [-1, -1, 3]
     assert out.rule.tolist() == [8, 8, 4]
@@ -258,4 +252,6 @@ def test_a_collision_is_never_silent(rows):
 
 
 def test_kinds_have_a_bit_each():
-    assert [kind_names(1 << bit) for bit in range(len(KINDS))] == list(KINDS)
+    named = [collision_text(1 << bit) for bit in range(5)]
+    assert named == ["contested", "edge", "span", "family", "denied"]
+    assert collision_text(Collision.FAMILY | Collision.DENIED) == "family+denied"

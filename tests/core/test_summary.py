@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tierbreak.core.codes import TIERS
 from tierbreak.core.summary import Summary
-from tierbreak.core.tables import TIERS
 
 # Five rows, counted by hand: two by rules, one by the model, two abstained; three with a collision, one of two kinds.
 ROWS = pl.DataFrame(

@@ -29,8 +29,9 @@ def tier_of(tmp_path, patterns, examples=None, shelf=None):
 
 def found(tier, texts):
     """[(text, rule), …] that are not excluded."""
-    table = tier.judge(pl.Series(texts)).filter(~pl.col("excluded"))
-    return list(zip(table["folded"].to_list(), table["rule"].to_list(), strict=True))
+    matches = tier.judge(pl.Series(texts))
+    stands = ~matches.excluded
+    return list(zip(matches.text[stands].tolist(), matches.rule[stands].tolist(), strict=True))
 
 
 def test_matches_unless_and_numbers(tmp_path):
@@ -41,15 +42,18 @@ def test_matches_unless_and_numbers(tmp_path):
         "- {id: c, match: [{words: FARM}]}\n"
     )
     tier = RulesTier(Rulebook.load([tmp_path], {"x"}), [[], [], []], shelf=None)
-    table = tier.judge(pl.Series(["TEAL", "TEAL KETTLE", "TEAL FARM", "FARM", "ELSE"]))
-    assert table.rows() == [(0, 0, 2, False), (1, 0, 1, False), (2, 0, 2, True), (2, 2, 1, False), (3, 2, 1, False)]
+    texts = ["TEAL", "TEAL KETTLE", "TEAL FARM", "FARM", "ELSE"]
+    found = tier.judge(pl.Series(texts))
+    rows = zip(found.text.tolist(), found.rule.tolist(), found.pattern.tolist(), found.excluded.tolist(), strict=True)
+    assert [tier.find(text.encode()) for text in texts] == [[0], [0], [2], [2], []]
+    assert list(rows) == [(0, 0, 2, False), (1, 0, 1, False), (2, 0, 2, True), (2, 2, 1, False), (3, 2, 1, False)]
 
 
 def test_an_empty_rulebook_and_no_texts(tmp_path):
     (tmp_path / "x.yaml").write_text("brand: x\nowner: x\nrules: [{id: a, status: draft, match: [{words: A}]}]\n")
     tier = RulesTier(Rulebook.load([tmp_path], {"x"}), [[]], shelf=None)
-    assert tier.judge(pl.Series(["A"])).height == 0
-    assert tier_of(tmp_path, ["A"]).judge(pl.Series([], dtype=pl.String)).height == 0
+    assert len(tier.judge(pl.Series(["A"]))) == 0
+    assert len(tier_of(tmp_path, ["A"]).judge(pl.Series([], dtype=pl.String))) == 0
 
 
 ATOM = st.sampled_from(["A", "B", "AB", r"\s", r"\W", "[^A]", ".", r"\b", "É", ".*"])
@@ -170,12 +174,12 @@ def test_without_hyperscan_re2_serves_and_says_so(tmp_path, monkeypatch):
 
 @needs_hyperscan
 def test_a_sample_is_read_again_and_lost_matches_are_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("tierbreak.tiers.rules.SAMPLE", 100)
+    monkeypatch.setattr("tierbreak.tiers.rules.scanner.SAMPLE", 100)
     tier = tier_of(tmp_path, ["TEAL"])
     texts = [f"TEAL {n} {'X' * 50}" for n in range(300)]
     assert len(found(tier, texts)) == 300
     assert tier.lost == 0
-    (part,) = tier._fast._parts
+    (part,) = tier._match._fast._parts
     part.layer.database.__class__ = Lossy
     assert found(tier, texts) == []
     assert tier.lost == 3, "texts 0, 100 and 200 were read again"

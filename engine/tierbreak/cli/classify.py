@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tierbreak import Engine
-    from tierbreak.core.cells import Guards
     from tierbreak.core.summary import Summary
     from tierbreak.files import Chunk, Sink, Source
+    from tierbreak.files.rows import RowReader
 
 _COLUMNS = "Columns of the input (found by usual names when not given; '' leaves one out)"
 
@@ -75,11 +75,11 @@ def classify(
     """
     from tierbreak.cli.progress import bar
     from tierbreak.cli.report import summary_lines
-    from tierbreak.core.cells import Guards
     from tierbreak.core.summary import Summary
     from tierbreak.errors import SettingsError
     from tierbreak.files import open_source
     from tierbreak.files.columns import choose
+    from tierbreak.files.rows import RowReader
 
     if weight == "":
         raise SettingsError("--weight '' names no column; leave it out")
@@ -106,7 +106,7 @@ def classify(
                 settings=settings,
             )
         )  # fmt: skip
-        guards = Guards(columns, debits=engine.settings.debits, date_order=date_order)
+        guards = RowReader(columns, debits=engine.settings.debits, date_order=date_order)
         if not quiet and columns.found:
             say("columns found: " + ", ".join(f"{part} = {columns.names[part]!r}" for part in columns.found))
         summary, start = Summary(), time.perf_counter()
@@ -123,7 +123,7 @@ def _one(
     chunk: Chunk,
     rows: Source,
     engine: Engine,
-    guards: Guards,
+    guards: RowReader,
     names: dict[str, str],
     sink: Sink,
     table: Verdicts | None,

@@ -24,21 +24,22 @@ def normalise(
     import polars as pl
 
     from tierbreak.core import normalise as steps
-    from tierbreak.core.cells import Guards
     from tierbreak.files import open_sink, open_source
     from tierbreak.files.columns import Columns, choose
+    from tierbreak.files.rows import RowReader
+    from tierbreak.tools.normaliser import stats as saved
 
     switched_off = steps.checked(frozenset(off or ()))
     with open_source(input, format) as rows:
         columns = choose(rows.columns, {"descriptor": descriptor}, name=rows.name)
         rows.raw_into = columns.descriptor
-        guards = Guards(Columns({"descriptor": columns.descriptor}, ()))
+        guards = RowReader(Columns({"descriptor": columns.descriptor}, ()))
         texts = (guards.rows(chunk)["descriptor"] for chunk in rows)
         if stats:
             distinct = pl.Series("descriptor", [], dtype=pl.String)
             for text in texts:
                 distinct = pl.concat([distinct, text.drop_nulls()]).unique(maintain_order=True)
-            print("\n".join(_table(steps.stats(distinct, off=switched_off))))
+            print("\n".join(_table(saved(distinct, off=switched_off))))
             return
         with open_sink(output or "-", None if output else "csv", inputs=(input,)) as sink:
             for text in texts:

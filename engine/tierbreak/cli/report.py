@@ -6,20 +6,20 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tierbreak.cli.output import aligned, cut
-from tierbreak.core.cells import unreadable_lines
 from tierbreak.core.summary import Summary
+from tierbreak.files.rows import unreadable_lines
 from tierbreak.files.streams import NOT_UTF8
 
 if TYPE_CHECKING:
     from tierbreak import Engine
-    from tierbreak.core.cells import Guards
     from tierbreak.files import Source
+    from tierbreak.files.rows import RowReader
 
 #: Of a list that may be long, this many are shown.
 SHOWN = 10
 
 
-def summary_lines(summary: Summary, source: Source, guards: Guards, engine: Engine, seconds: float) -> list[str]:
+def summary_lines(summary: Summary, source: Source, guards: RowReader, engine: Engine, seconds: float) -> list[str]:
     """What a person should know after a run: what became of the rows, what was odd, how fast, decided by what."""
     plus = "more than " if summary.distinct_is_floor else ""
     lines = [f"rows {summary.rows:,}, distinct descriptors {plus}{summary.distinct:,}"]
@@ -43,7 +43,7 @@ def summary_lines(summary: Summary, source: Source, guards: Guards, engine: Engi
     notes = [*source.notices, *unreadable_lines(guards.unreadable, guards.columns), *engine.notices]
     lines += [f"note: {note}" for note in notes]
     lines.append(f"{summary.rows / max(seconds, 1e-9):,.0f} rows/s in {seconds:.2f} s, reading and writing included")
-    lines.append(f"fingerprint {engine.fingerprints['all']}")
+    lines.append(f"fingerprint {engine.fingerprint}")
     return lines
 
 

@@ -128,9 +128,9 @@ def _settled(name: str, rules: Path | None, overlay: Path | None) -> pl.DataFram
     """Distinct descriptors that rules settle in a file, with their brand."""
     import polars as pl
 
-    from tierbreak.core.cells import Guards
     from tierbreak.files import open_source
     from tierbreak.files.columns import Columns, choose
+    from tierbreak.files.rows import RowReader
 
     found = []
     engine = options.load(
@@ -139,7 +139,7 @@ def _settled(name: str, rules: Path | None, overlay: Path | None) -> pl.DataFram
     with engine, open_source(name) as rows:
         columns = choose(rows.columns, {"descriptor": None}, name=rows.name)
         rows.raw_into = columns.descriptor
-        guards = Guards(Columns({"descriptor": columns.descriptor}, ()))
+        guards = RowReader(Columns({"descriptor": columns.descriptor}, ()))
         for chunk in rows:
             texts = guards.rows(chunk)["descriptor"].drop_nulls().unique(maintain_order=True)
             decided = engine.classify(texts.to_frame())

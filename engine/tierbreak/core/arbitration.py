@@ -12,39 +12,25 @@ The order in which the matches of one case are weighed:
 5. brands      one left: settled. Several on one parent chain: the deepest (`family`). Else: contested
 
 A case that rules have not settled goes to the next tier; the first tier that settles decides. Nothing here
-reads a text: `stand` says which cases need spans, the engine fetches them, `settle` goes on.
+reads a text: spans are fetched by who calls, and only where two brands are still named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-import polars as pl
 
-from tierbreak.core.tables import TOP_K, schema
+from tierbreak.core.codes import Collision, Outcome, Reason, Tier
+from tierbreak.core.tables import TOP_K, CaseMatches, Ranked
 
-#: What became of a rule's match, in the order in which it can happen. `stands` may decide.
-OUTCOMES = ("stands", "unless", "when", "valid", "missing", "shadow", "veto", "denied", "outranked", "span", "family")
-STANDS, UNLESS, WHEN, VALID, MISSING, SHADOW, VETO, DENIED, OUTRANKED, SPAN, FAMILY = range(len(OUTCOMES))
-
-#: Collision kinds of a decision; a bit each, named in this order when several are on record.
-KINDS = ("contested", "edge", "span", "family", "denied")
-_CONTESTED, _EDGE, _SPAN, _FAMILY, _DENIED = (1 << bit for bit in range(len(KINDS)))
-
-#: Which rules matched in which case: one row each, `outcome` a position in OUTCOMES.
-CASE_MATCHES = schema(case=pl.UInt32, rule=pl.UInt32, match=pl.UInt16, outcome=pl.UInt8)
-#: Where a rule's match stands in the text of a case.
-SPANS = schema(case=pl.UInt32, rule=pl.UInt32, start=pl.Int32, end=pl.Int32)
-#: What cache or model answer for the cases that rules left open, policy applied, best first, -1 behind the last.
-RANKED = schema(
-    case=pl.UInt32,
-    tier=pl.UInt8,  # position in tables.TIERS
-    brands=pl.Array(pl.Int32, TOP_K),
-    confidences=pl.Array(pl.Float32, TOP_K),
-    silence=pl.Int8,  # position in REASONS: why nobody speaks, where no brand reaches its threshold
-)
+#: Where a rule's match stands in the text of a case: byte offsets, ascending by start.
+Spans = Sequence[tuple[int, int]]
+#: Spans by (case, rule), of the matches for which they were asked.
+SpansOf = Mapping[tuple[int, int], Spans]
 
 
 @dataclass(frozen=True)
@@ -66,29 +52,46 @@ class Precedence:
     parent: np.ndarray
     depth: np.ndarray
 
+    @cached_property
+    def outranks(self) -> Mapping[int, frozenset[int]]:
+        """rule -> the rules below it, for rules that outrank any."""
+        below: dict[int, set[int]] = {}
+        for above, under in self.edges.tolist():
+            below.setdefault(above, set()).add(under)
+        return {above: frozenset(unders) for above, unders in below.items()}
+
+    @cached_property
+    def outranks_any(self) -> np.ndarray:
+        """bool [r]"""
+        out = np.zeros(len(self.brand), dtype=bool)
+        out[self.edges[:, 0]] = True
+        return out
+
     def deepest(self, brands: Sequence[int]) -> int:
         """The brand whose ancestors hold all the others, or -1 where they do not lie on one parent chain."""
         best = max(brands, key=lambda brand: int(self.depth[brand]))
-        chain, at = set(), best
-        while at >= 0:
-            chain.add(at)
-            at = int(self.parent[at])
+        chain, above = set(), best
+        while above >= 0:
+            chain.add(above)
+            above = int(self.parent[above])
         return best if chain.issuperset(brands) else -1
 
 
 @dataclass(frozen=True)
 class Standing:
-    """CASE_MATCHES as arrays, ordered by case and rule, with what has become of each match so far.
+    """Matches ordered by case and rule, m of them, with what has become of each so far.
 
-    kinds      uint8 [cases]  collision kinds on record, a bit each
-    vetoed     int64 [v]      case << 32 | brand for every brand a deny rule took out of a case
-    closed     int64 [cases]  the deny rule that took every brand out of a case, -1 where none did
-    doubtful   bool [m]       standing matches of cases that name two brands: their spans are needed
+    case, rule   int64 [m]; pattern uint16 [m]; brand int64 [m], redirects followed
+    outcome      uint8 [m], of Outcome
+    kinds        uint8 [cases], of Collision: the kinds on record
+    vetoed       int64 [v]      case << 32 | brand for every brand a deny rule took out of a case
+    closed       int64 [cases]  the deny rule that took every brand out of a case, -1 where none did
+    doubtful     bool [m]       standing matches of cases that name two brands: their spans are needed
     """
 
     case: np.ndarray
     rule: np.ndarray
-    match: np.ndarray
+    pattern: np.ndarray
     brand: np.ndarray
     outcome: np.ndarray
     kinds: np.ndarray
@@ -101,14 +104,15 @@ class Standing:
 class Decisions:
     """One decision a case, as arrays of length `cases`; -1 is "none".
 
-    brand, tier, rule          int32
+    brand, rule                int32
+    tier                       int32, of Tier
     confidence                 float32, NaN where none
-    kinds                      uint8, a bit each in the order of KINDS
-    reason                     int8, a position in REASONS
+    kinds                      uint8, of Collision
+    reason                     int8, of Reason
     named                      case -> brands named by rules, for cases where rules named two or more
     open_rules                 case -> standing rules of a contested case
     top                        int32 [cases, TOP_K] brands of the tier that was asked last, best first
-    outcome                    uint8 [m], what became of each match of Standing
+    outcome                    uint8 [m], of Outcome: what became of each match of Standing
     """
 
     brand: np.ndarray
@@ -122,110 +126,89 @@ class Decisions:
     top: np.ndarray
     outcome: np.ndarray
 
+    @cached_property
+    def by_rules(self) -> np.ndarray:
+        """bool [cases]: those that rules settled."""
+        return np.asarray(self.tier == Tier.RULES)
 
-#: Why the engine abstains.
-REASONS = ("contested", "denied", "below-threshold", "no-known-brand", "no-match", "not-a-merchant", "torn")
-_R_CONTESTED, _R_DENIED, _, _, _R_NO_MATCH, _R_NO_MERCHANT, _ = range(len(REASONS))
+    @cached_property
+    def unsettled(self) -> np.ndarray:
+        """bool [cases]: those that are still open, the only ones that the next tier needs to see."""
+        return np.asarray((self.tier < 0) & (self.reason != Reason.NOT_A_MERCHANT))
 
 
-def stand(matches: pl.DataFrame, cases: int, book: Precedence) -> Standing:
+@dataclass(frozen=True)
+class Ruled:
+    """What rules make of the cases of a batch: `decided` has tier -1 where they settle nothing."""
+
+    standing: Standing
+    spans: SpansOf
+    decided: Decisions
+
+
+def rule_on(matches: CaseMatches, cases: int, book: Precedence, spans_of: Callable[[int, int], Spans]) -> Ruled:
+    """Steps 1 to 5, in order: the one place where rules are weighed.
+
+    spans_of   (case, rule) -> where the rule's match stands in the text of the case
+    """
+    standing = stand(matches, cases, book)
+    doubtful = np.flatnonzero(standing.doubtful)
+    pairs = zip(standing.case[doubtful].tolist(), standing.rule[doubtful].tolist(), strict=True)
+    spans = {(case, rule): spans_of(case, rule) for case, rule in pairs}
+    return Ruled(standing, spans, settle(standing, spans, book))
+
+
+def stand(matches: CaseMatches, cases: int, book: Precedence) -> Standing:
     """Steps 1 to 3.
 
-    matches   CASE_MATCHES in any order; `outcome` is STANDS, UNLESS, WHEN, VALID or MISSING
+    matches   in any order; `outcome` is STANDS, UNLESS, WHEN, VALID or MISSING
     cases     how many cases the batch has
     """
-    order = np.lexsort((matches["rule"].to_numpy(), matches["case"].to_numpy()))
-    case, rule = (matches[name].to_numpy()[order].astype(np.int64) for name in ("case", "rule"))
-    outcome = matches["outcome"].to_numpy()[order]
+    matches = matches.take(np.lexsort((matches.rule, matches.case)))
+    case, rule, outcome = matches.case, matches.rule, matches.outcome
     brand = book.brand[rule].astype(np.int64)
     kinds = np.zeros(cases, dtype=np.uint8)
 
-    outcome[(outcome == STANDS) & ~book.decides[rule]] = SHADOW
-    outcome[(outcome == STANDS) & book.deny[rule]] = VETO
-    veto = np.flatnonzero(outcome == VETO)
+    outcome[(outcome == Outcome.STANDS) & ~book.decides[rule]] = Outcome.SHADOW
+    outcome[(outcome == Outcome.STANDS) & book.deny[rule]] = Outcome.VETO
+    veto = np.flatnonzero(outcome == Outcome.VETO)
     vetoed = np.unique((case << 32 | brand)[veto[brand[veto] >= 0]])
     closed = np.full(cases, -1, dtype=np.int64)
     every = veto[brand[veto] < 0][::-1]  # so that the first rule of a case is the one that is named
     closed[case[every]] = rule[every]
     if len(veto):
-        denied = (outcome == STANDS) & (np.isin(case << 32 | brand, vetoed) | (closed[case] >= 0))
-        outcome[denied] = DENIED
-        kinds[case[denied]] |= _DENIED
+        denied = (outcome == Outcome.STANDS) & (np.isin(case << 32 | brand, vetoed) | (closed[case] >= 0))
+        outcome[denied] = Outcome.DENIED
+        kinds[case[denied]] |= Collision.DENIED.value
 
-    live = np.flatnonzero(outcome == STANDS)
-    if len(book.edges) and _crowded(case[live], rule[live]).any():
-        _outrank(live[_crowded(case[live], rule[live])], case, rule, brand, outcome, kinds, book.edges)
+    live = np.flatnonzero(outcome == Outcome.STANDS)
+    crowded = live[_crowded(case[live], rule[live])]
+    if len(crowded) and len(book.edges):
+        _outrank(crowded, case, rule, brand, outcome, kinds, book)
 
-    live = np.flatnonzero(outcome == STANDS)
+    live = np.flatnonzero(outcome == Outcome.STANDS)
     doubtful = np.zeros(len(case), dtype=bool)
     doubtful[live[_crowded(case[live], brand[live])]] = True
-    return Standing(case, rule, matches["match"].to_numpy()[order], brand, outcome, kinds, vetoed, closed, doubtful)
+    return Standing(
+        case=case,
+        rule=rule,
+        pattern=matches.pattern,
+        brand=brand,
+        outcome=outcome,
+        kinds=kinds,
+        vetoed=vetoed,
+        closed=closed,
+        doubtful=doubtful,
+    )
 
 
-def _crowded(case: np.ndarray, what: np.ndarray) -> np.ndarray:
+def _crowded(case: np.ndarray, values: np.ndarray) -> np.ndarray:
     """bool [m]: rows of cases that hold two different values. `case` is ascending."""
     start = _first(case)
     if not len(start):
         return np.zeros(0, dtype=bool)
-    several = np.minimum.reduceat(what, start) != np.maximum.reduceat(what, start)
+    several = np.minimum.reduceat(values, start) != np.maximum.reduceat(values, start)
     return np.repeat(several, np.diff(np.r_[start, len(case)]))
-
-
-def _outrank(
-    live: np.ndarray,
-    case: np.ndarray,
-    rule: np.ndarray,
-    brand: np.ndarray,
-    outcome: np.ndarray,
-    kinds: np.ndarray,
-    edges: np.ndarray,
-) -> None:
-    # Pairs of one case first: a rule may outrank thousands, of which a case holds one or two.
-    here = pl.DataFrame({"case": case[live], "rule": rule[live], "row": live})
-    over = pl.DataFrame({"rule": edges[:, 0].astype(np.int64), "rule_below": edges[:, 1].astype(np.int64)})
-    lost = here.join(here, on="case", suffix="_below").join(over, on=["rule", "rule_below"], how="semi")
-    above, below = lost["row"].to_numpy(), lost["row_below"].to_numpy()
-    outcome[below] = OUTRANKED
-    differ = brand[above] != brand[below]
-    kinds[case[below[differ]]] |= _EDGE
-
-
-def settle(standing: Standing, spans: pl.DataFrame, book: Precedence) -> Decisions:
-    """Steps 4 and 5.
-
-    spans     SPANS of the doubtful matches
-    returns   decisions in which a case that rules settle has tier 0 (`rules`) and every other one tier -1
-    """
-    case, rule, brand = standing.case, standing.rule, standing.brand
-    outcome, kinds = standing.outcome.copy(), standing.kinds.copy()
-    if spans.height:
-        _yield_spans(spans, case, rule, brand, outcome, kinds)
-
-    cases = len(kinds)
-    open_rules: dict[int, list[int]] = {}
-    live = np.flatnonzero(outcome == STANDS)
-    _family(live[_crowded(case[live], brand[live])], standing, outcome, kinds, open_rules, book)
-
-    reason = np.full(cases, _R_NO_MATCH, dtype=np.int8)
-    reason[kinds & _DENIED > 0] = _R_DENIED
-    reason[kinds & _CONTESTED > 0] = _R_CONTESTED
-    decided, tier, by_rule = (np.full(cases, -1, dtype=np.int32) for _ in range(3))
-    top = np.full((cases, TOP_K), -1, dtype=np.int32)
-    live = np.flatnonzero((outcome == STANDS) & (kinds[case] & _CONTESTED == 0))
-    first = live[_first(case[live])]
-    winner = case[first]
-    decided[winner], by_rule[winner] = brand[first], rule[first]
-    tier[winner], top[winner, 0], reason[winner] = 0, brand[first], -1
-    nobody = np.flatnonzero(standing.closed >= 0)
-    by_rule[nobody], reason[nobody] = standing.closed[nobody], _R_NO_MERCHANT
-
-    named: dict[int, list[int]] = {}
-    for at in np.flatnonzero((kinds[case] > 0) & np.isin(outcome, (STANDS, OUTRANKED, SPAN, FAMILY, DENIED))):
-        brands = named.setdefault(int(case[at]), [])
-        if brand[at] not in brands:
-            brands.append(int(brand[at]))
-    confidence = np.full(cases, np.nan, dtype=np.float32)
-    return Decisions(decided, tier, by_rule, confidence, kinds, reason, named, open_rules, top, outcome)
 
 
 def _first(case: np.ndarray) -> np.ndarray:
@@ -233,107 +216,175 @@ def _first(case: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.r_[True, case[1:] != case[:-1]][: len(case)])
 
 
-def _yield_spans(
-    spans: pl.DataFrame,
+def _groups(positions: np.ndarray, case: np.ndarray) -> Sequence[np.ndarray]:
+    """The positions, those of one case together. `case[positions]` is ascending."""
+    return np.split(positions, _first(case[positions])[1:]) if len(positions) else []
+
+
+def _outrank(
+    crowded: np.ndarray,
     case: np.ndarray,
     rule: np.ndarray,
     brand: np.ndarray,
     outcome: np.ndarray,
     kinds: np.ndarray,
+    book: Precedence,
 ) -> None:
-    inner = spans.with_row_index("occurrence")
-    total = inner.group_by("case", "rule").len("total")
-    inside = (
-        inner.join(spans, on="case", suffix="_outer")
-        .filter(
-            pl.col("rule") != pl.col("rule_outer"),
-            pl.col("start_outer") <= pl.col("start"),
-            pl.col("end_outer") >= pl.col("end"),
-            pl.col("end_outer") - pl.col("start_outer") > pl.col("end") - pl.col("start"),
-        )
-        .group_by("case", "rule", "rule_outer")
-        .agg(pl.col("occurrence").n_unique().alias("covered"))
-        .join(total, on=["case", "rule"])
-        .filter(pl.col("covered") == pl.col("total"))
+    """Step 3 for the matches `crowded`: those of cases in which two rules stand."""
+    outranks = book.outranks
+    busy = np.zeros(len(kinds), dtype=bool)
+    busy[case[crowded[book.outranks_any[rule[crowded]]]]] = True
+    for group in _groups(crowded[busy[case[crowded]]], case):
+        position = dict(zip(rule[group].tolist(), group.tolist(), strict=True))
+        for above in position.keys() & outranks.keys():
+            for below in outranks[above] & position.keys():
+                outcome[position[below]] = Outcome.OUTRANKED
+                if brand[position[above]] != brand[position[below]]:
+                    kinds[case[group[0]]] |= Collision.EDGE.value
+
+
+def settle(standing: Standing, spans: SpansOf, book: Precedence) -> Decisions:
+    """Steps 4 and 5.
+
+    spans     of the doubtful matches
+    returns   decisions in which a case that rules settle has tier RULES and every other one tier -1
+    """
+    case, rule, brand = standing.case, standing.rule, standing.brand
+    outcome, kinds = standing.outcome.copy(), standing.kinds.copy()
+    for group in _groups(np.flatnonzero(standing.doubtful), case):
+        _yield_spans(group, standing, spans, outcome, kinds)
+
+    cases = len(kinds)
+    open_rules: dict[int, list[int]] = {}
+    live = np.flatnonzero(outcome == Outcome.STANDS)
+    for group in _groups(live[_crowded(case[live], brand[live])], case):
+        _keep_deepest(group, standing, outcome, kinds, open_rules, book)
+
+    reason = np.full(cases, Reason.NO_MATCH, dtype=np.int8)
+    reason[kinds & Collision.DENIED > 0] = Reason.DENIED
+    reason[kinds & Collision.CONTESTED > 0] = Reason.CONTESTED
+    decided, tier, by_rule = (np.full(cases, -1, dtype=np.int32) for _ in range(3))
+    top = np.full((cases, TOP_K), -1, dtype=np.int32)
+    live = np.flatnonzero((outcome == Outcome.STANDS) & (kinds[case] & Collision.CONTESTED == 0))
+    first = live[_first(case[live])]
+    winner = case[first]
+    decided[winner], by_rule[winner] = brand[first], rule[first]
+    tier[winner], top[winner, 0], reason[winner] = Tier.RULES, brand[first], -1
+    closed = np.flatnonzero(standing.closed >= 0)
+    by_rule[closed], reason[closed] = standing.closed[closed], Reason.NOT_A_MERCHANT
+
+    named: dict[int, list[int]] = {}
+    for position in np.flatnonzero((kinds[case] > 0) & np.isin(outcome, _NAMES_A_BRAND)):
+        brands = named.setdefault(int(case[position]), [])
+        if brand[position] not in brands:
+            brands.append(int(brand[position]))
+    return Decisions(
+        brand=decided,
+        tier=tier,
+        rule=by_rule,
+        confidence=np.full(cases, np.nan, dtype=np.float32),
+        kinds=kinds,
+        reason=reason,
+        named=named,
+        open_rules=open_rules,
+        top=top,
+        outcome=outcome,
     )
-    pair = case << 32 | rule
-    for lost, outer in zip(
-        (inside["case"].cast(pl.Int64) * (1 << 32) + inside["rule"]).to_numpy(),
-        (inside["case"].cast(pl.Int64) * (1 << 32) + inside["rule_outer"]).to_numpy(),
-        strict=True,
-    ):
-        at, over = np.searchsorted(pair, lost), np.searchsorted(pair, outer)
-        outcome[at] = SPAN
-        if brand[at] != brand[over]:
-            kinds[case[at]] |= _SPAN
 
 
-def _family(
-    crowded: np.ndarray,
+_NAMES_A_BRAND = (Outcome.STANDS, Outcome.OUTRANKED, Outcome.SPAN, Outcome.FAMILY, Outcome.DENIED)
+
+
+def _yield_spans(group: np.ndarray, standing: Standing, spans: SpansOf, outcome: np.ndarray, kinds: np.ndarray) -> None:
+    """Step 4 for the matches of one case."""
+    case, rule, brand = int(standing.case[group[0]]), standing.rule, standing.brand
+    own = [spans[case, int(rule[position])] for position in group]
+    reach = [_reach(each) for each in own]
+    for inner, inner_spans in zip(group.tolist(), own, strict=True):
+        for outer, outer_reach in zip(group.tolist(), reach, strict=True):
+            if outer != inner and inner_spans and all(_inside(inner_spans, outer_reach)):
+                outcome[inner] = Outcome.SPAN
+                if brand[inner] != brand[outer]:
+                    kinds[case] |= Collision.SPAN.value
+
+
+def any_inside(inner: Spans, outer: Spans) -> bool:
+    """Whether one of the spans lies inside a longer one of the others.
+
+    >>> any_inside([(0, 4), (20, 24)], [(0, 9)]), any_inside([(0, 4)], [(0, 4)])
+    (True, False)
+    """
+    return any(_inside(inner, _reach(outer)))
+
+
+def _reach(spans: Spans) -> tuple[list[int], list[tuple[int, int]]]:
+    """Starts, ascending, and beside each the farthest end of what begins there or before, with its first start."""
+    starts, farthest = [], []
+    best = (-2, 0)
+    for start, end in spans:
+        if end > best[0]:
+            best = (end, start)
+        starts.append(start)
+        farthest.append(best)
+    return starts, farthest
+
+
+def _inside(inner: Spans, outer: tuple[list[int], list[tuple[int, int]]]) -> Iterator[bool]:
+    """Of each span, whether it lies inside a longer one of the others."""
+    starts, farthest = outer
+    for start, end in inner:
+        before = bisect_right(starts, start) - 1
+        far_end, far_start = farthest[before] if before >= 0 else (-2, 0)
+        yield far_end > end or (far_end == end and far_start < start)
+
+
+def _keep_deepest(
+    group: np.ndarray,
     standing: Standing,
     outcome: np.ndarray,
     kinds: np.ndarray,
     open_rules: dict[int, list[int]],
     book: Precedence,
 ) -> None:
-    for group in np.split(crowded, _first(standing.case[crowded])[1:]) if len(crowded) else []:
-        here, brands = int(standing.case[group[0]]), standing.brand[group]
-        deepest = book.deepest(brands.tolist())
-        if deepest < 0:
-            kinds[here] |= _CONTESTED
-            open_rules[here] = standing.rule[group].tolist()
-        else:
-            kinds[here] |= _FAMILY
-            outcome[group[brands != deepest]] = FAMILY
+    """Step 5 for the matches of one case that name two brands."""
+    case, brands = int(standing.case[group[0]]), standing.brand[group]
+    deepest = book.deepest(brands.tolist())
+    if deepest < 0:
+        kinds[case] |= Collision.CONTESTED.value
+        open_rules[case] = standing.rule[group].tolist()
+    else:
+        kinds[case] |= Collision.FAMILY.value
+        outcome[group[brands != deepest]] = Outcome.FAMILY
 
 
-def decide(settled: Decisions, ranked: pl.DataFrame, vetoed: np.ndarray, thresholds: np.ndarray) -> Decisions:
-    """The later tiers' turn: RANKED answers fill the cases that rules left open.
+def decide(settled: Decisions, ranked: Ranked, vetoed: np.ndarray, thresholds: np.ndarray) -> Decisions:
+    """The later tiers' turn: their answers fill the cases that rules left open.
 
-    settled     what `settle` returned
-    ranked      RANKED, at most one row a case
+    settled     what rules decided
+    ranked      at most one row a case
     vetoed      int64, case << 32 | brand, as in Standing
     thresholds  float32 [brands], the least confidence to speak of each
 
     A denied top answer abstains; it never promotes the second.
     """
-    if not ranked.height:
+    still = settled.unsettled[ranked.case]
+    case, brands, confidences = ranked.case[still], ranked.brands[still], ranked.confidences[still]
+    if not len(case):
         return settled
-    case = ranked["case"].to_numpy().astype(np.int64)
-    brands = ranked["brands"].to_numpy()
-    confidences = ranked["confidences"].to_numpy()
-    tier = ranked["tier"].to_numpy().astype(np.int32)
-    silence = ranked["silence"].to_numpy()
-    still = unsettled(settled)[case]
-    case, brands, confidences, tier, silence = (column[still] for column in (case, brands, confidences, tier, silence))
     top, confidence = brands[:, 0], confidences[:, 0]
 
     changed = ("brand", "tier", "confidence", "kinds", "reason", "top")
     out = replace(settled, **{name: getattr(settled, name).copy() for name in changed})
     denied = np.isin(case << 32 | top.astype(np.int64), vetoed) & (top >= 0)
     speaks = (top >= 0) & (confidence >= thresholds[top])
-    out.kinds[case[denied & speaks]] |= _DENIED
+    out.kinds[case[denied & speaks]] |= Collision.DENIED.value
     wins = speaks & ~denied
     out.brand[case[wins]] = top[wins]
-    out.tier[case[wins]] = tier[wins]
+    out.tier[case[wins]] = ranked.tier[still][wins]
     out.confidence[case[wins]] = confidence[wins]
     out.top[case] = brands
-    silent = np.where(speaks, _R_DENIED, silence)
-    contested = out.kinds[case] & _CONTESTED > 0
-    silent = np.where(contested & ~(denied & speaks), _R_CONTESTED, silent)
+    silent = np.where(speaks, Reason.DENIED, ranked.silence[still])
+    contested = out.kinds[case] & Collision.CONTESTED > 0
+    silent = np.where(contested & ~(denied & speaks), Reason.CONTESTED, silent)
     out.reason[case] = np.where(wins, -1, silent)
     return out
-
-
-def unsettled(settled: Decisions) -> np.ndarray:
-    """bool [cases]: the cases that are still open, the only ones the next tier needs to see."""
-    return (settled.tier < 0) & (settled.reason != _R_NO_MERCHANT)
-
-
-def kind_names(kinds: int) -> str | None:
-    """The kinds on record, joined by `+`, or None.
-
-    >>> kind_names(0b0110)
-    'edge+span'
-    """
-    return "+".join(name for bit, name in enumerate(KINDS) if kinds >> bit & 1) or None

@@ -1,99 +1,191 @@
-"""Cells of an input into what rules can guard on: amounts, dates, codes. The cells themselves stay as they are."""
+"""The one reader of a row's cells, for frames, files and requests: descriptors, amounts, dates, codes.
+
+What cannot be read as what it should be counts as missing, and is counted; nothing is guessed twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
 
 import polars as pl
 
-from tierbreak.errors import InputError
-from tierbreak.files.columns import Columns
-from tierbreak.files.source import Chunk
+from tierbreak.core.conditions import Debits
+from tierbreak.core.tables import DECISION, GUARDED
+from tierbreak.errors import BatchError
 
 DateOrder = Literal["mdy", "dmy"]
-Debits = Literal["negative", "positive"]
-
-_SLASH_DATE = r"^(\d{1,2})[/-](\d{1,2})[/-]\d{2}(?:\d{2})?$"
 
 
-class Guards:
-    """Turns chunks into the rows an engine takes, and counts the cells that could not be read.
+@dataclass(frozen=True)
+class Batch:
+    """Step 1: n rows as the engine sees them.
 
-    columns      which column plays which part
-    debits       which sign money going out has; tells what CR and DR behind an amount mean
-    date_order   what 03/04/2024 means; None: what the first such dates show, and an error where they show nothing
-    unreadable   part -> cells so far that hold something that could not be read; they count as missing
+    rows         `descriptor` (String, no nulls) and those of tables.GUARDED that the caller gave
+    unreadable   column -> cells that hold something that could not be read; they count as missing
     """
 
-    def __init__(self, columns: Columns, *, debits: Debits = "negative", date_order: DateOrder | None = None) -> None:
-        self.columns = columns
-        self.debits = debits
-        self.date_order = date_order
-        self.unreadable: dict[str, int] = {}
+    rows: pl.DataFrame
+    unreadable: Mapping[str, int]
 
-    def rows(self, chunk: Chunk) -> pl.DataFrame:
-        """`descriptor` and what else is known of each row of `chunk`; a broken row has no descriptor.
 
-        Raises InputError where the descriptor column holds no text, or dates can be read two ways.
-        """
-        broken = pl.select(pl.int_range(chunk.rows.height).is_in(chunk.broken.implode())).to_series()
-        parts = {part: chunk.rows[column] for part, column in self.columns.names.items()}
-        out: dict[str, pl.Series] = {}
-        for part, cells in parts.items():
-            read = self._read(part, cells)
-            missed = int((cells.is_not_null() & read.is_null() & ~_blank(cells) & ~broken).sum())
-            if missed:
-                self.unreadable[part] = self.unreadable.get(part, 0) + missed
-            out[part] = read
-        return pl.DataFrame(out).with_columns(descriptor=pl.when(~broken).then("descriptor"))
+def frame(rows: Any) -> pl.DataFrame:
+    """The caller's table as a frame: one of polars, or anything that gives an Arrow stream (pandas, pyarrow, DuckDB).
 
-    def _read(self, part: str, cells: pl.Series) -> pl.Series:
-        if part == "descriptor":
-            return self._text(cells)
-        if part in ("amount", "weight"):
-            return amounts(cells, debits=self.debits)
-        if part == "date":
-            self.date_order = self.date_order or self._order(cells)
-            return dates(cells, order=self.date_order or "mdy")
-        return codes(cells) if part == "mcc" else _stripped(cells)
+    Raises BatchError, which says what to give instead.
+    """
+    if isinstance(rows, pl.DataFrame):
+        return rows
+    if isinstance(rows, pl.LazyFrame):
+        raise BatchError("rows are a polars LazyFrame; give `rows.collect()`")
+    if isinstance(rows, pl.Series):
+        raise BatchError('rows are a polars Series; give `rows.to_frame("descriptor")`')
+    if isinstance(rows, (str, bytes)):
+        raise BatchError("rows are one text; `classify_one` takes one descriptor")
+    if isinstance(rows, Mapping):
+        raise BatchError("rows are a mapping; give `polars.DataFrame(rows)`, or one row to `classify_one(**row)`")
+    if hasattr(rows, "__arrow_c_stream__"):
+        try:
+            made = pl.DataFrame(rows)
+        except Exception as error:  # whatever a foreign library raises while it gives its data away
+            raise BatchError(f"rows are a {_kind(rows)} that gives no Arrow table: {error}") from None
+        return made
+    raise BatchError(
+        f"rows are a {_kind(rows)}; give a polars, pandas or pyarrow table with a column `descriptor`, "
+        "or an iterable of texts or mappings to `classify_many`"
+    )
 
-    def _text(self, cells: pl.Series) -> pl.Series:
-        kind = cells.dtype
-        if kind == pl.String:
-            return cells
-        if kind in (pl.Categorical, pl.Enum, pl.Null):
-            return cells.cast(pl.String)
-        if kind == pl.Binary:
-            return _as_text(cells)
-        raise InputError(
-            f"column {self.columns.descriptor!r} holds {kind}, not text\n"
-            "  fix: name the column of descriptors with --descriptor COLUMN"
-        )
 
-    def _order(self, cells: pl.Series) -> DateOrder | None:
-        """Month or day first, as the dates of one chunk show; None where it has no such dates."""
-        if cells.dtype != pl.String:
-            return None
-        text = cells.str.strip_chars()
-        slashed = text.filter(text.str.contains(_SLASH_DATE).fill_null(False))
-        if not len(slashed):
-            return None
-        first = int(slashed.str.extract(_SLASH_DATE, 1).cast(pl.Int32).max())  # type: ignore[arg-type]
-        second = int(slashed.str.extract(_SLASH_DATE, 2).cast(pl.Int32).max())  # type: ignore[arg-type]
-        column = self.columns.names["date"]
-        if first <= 12 and second <= 12:
-            raise InputError(
-                f"column {column!r}: {slashed[0]!r} may be month or day first, and no other date here tells\n"
-                "  fix: say --date-order mdy or --date-order dmy, or leave the dates out with --date ''"
-            )
-        if first > 12 and second > 12:
-            raise InputError(
-                f"column {column!r}: some dates have the month first, others the day\n"
-                "  fix: say --date-order mdy or --date-order dmy (the others then count as missing), "
-                "or leave the dates out with --date ''"
-            )
-        return "dmy" if first > 12 else "mdy"
+def one(descriptor: str, row: Mapping[str, object]) -> pl.DataFrame:
+    """A frame of one row: `descriptor`, and those of tables.GUARDED that are not None."""
+    given = {name: value for name, value in row.items() if value is not None}
+    return many([{"descriptor": descriptor, **given}], 0)
+
+
+def many(rows: Sequence[str | Mapping[str, Any]], start: int) -> pl.DataFrame:
+    """A frame of texts, or of mappings with `descriptor` and some of tables.GUARDED.
+
+    start   the number of the first row, for messages
+
+    Raises BatchError that says which row is wrong, what was found and what to give.
+    """
+    cells: dict[str, list[Any]] = {name: [] for name in ("descriptor", *GUARDED)}
+    for number, row in enumerate(rows, start=start):
+        given: Mapping[str, Any] = {"descriptor": row} if isinstance(row, str) else row
+        if not isinstance(given, Mapping):
+            raise BatchError(f"row {number} is a {_kind(row)}; give a text, or a mapping with `descriptor`")
+        if strange := [name for name in given if name not in cells]:
+            raise BatchError(f"row {number}: {_unknown(strange[0])}")
+        text = given.get("descriptor")
+        if not isinstance(text, str):
+            raise BatchError(f"row {number}: `descriptor` is {text!r}; give a text")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise BatchError(
+                f"row {number}: `descriptor` holds half a character ({text[error.start]!r} at {error.start}); "
+                'decode its bytes with errors="replace"'
+            ) from None
+        for name, values in cells.items():
+            values.append(given.get(name))
+    given = {name: values for name, values in cells.items() if name == "descriptor" or values.count(None) < len(values)}
+    return pl.DataFrame([_series(name, values) for name, values in given.items()])
+
+
+def _series(name: str, values: list[Any]) -> pl.Series:
+    """Values of Python as cells: numbers and days as they are, all else as it prints."""
+    kinds = {type(value) for value in values if value is not None}
+    if name == "amount" and kinds <= {int, float}:
+        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
+    texts = [None if value is None else str(value).encode("utf-8", "replace").decode() for value in values]
+    return pl.Series(name, texts, dtype=pl.String)
+
+
+def refused(descriptor: object, unknown: Mapping[str, object]) -> BatchError:
+    """The error of a single row that cannot be read at all."""
+    if not isinstance(descriptor, str):
+        return BatchError(f"`descriptor` is {descriptor!r}; give a text")
+    return BatchError(_unknown(next(iter(unknown))))
+
+
+def _unknown(name: object) -> str:
+    near = get_close_matches(str(name), ("descriptor", *GUARDED), n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    return f"no column `{name}` is looked at; there are: descriptor, {', '.join(GUARDED)}{hint}"
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+def read(rows: pl.DataFrame, *, debits: Debits = "negative") -> Batch:
+    """The columns that the engine looks at, as it looks at them, or BatchError naming all that is wrong.
+
+    rows     n rows with `descriptor` and any of tables.GUARDED; other columns are the caller's own
+    debits   which sign money going out has; tells what CR and DR behind an amount mean
+
+    A cell that cannot be read counts as missing: a condition fails on it. A null descriptor is a blank one.
+
+    >>> read(pl.DataFrame({"descriptor": ["UBER"], "mcc": [742], "note": ["x"]})).rows.rows()
+    [('UBER', '0742')]
+    >>> read(pl.DataFrame({"descriptor": ["UBER"], "amount": ["free"]})).unreadable
+    {'amount': 1}
+    """
+    if "descriptor" not in rows.columns:
+        raise BatchError(f"no column 'descriptor'; there are: {', '.join(rows.columns) or 'none'}")
+    wrong = [f"  {name}: the engine adds this column; rename yours" for name in DECISION if name in rows.columns]
+    columns: list[pl.Series] = []
+    unreadable = {}
+    for name in ("descriptor", *GUARDED):
+        if name not in rows.columns:
+            continue
+        cells = rows[name]
+        if cells.dtype.is_nested() or cells.dtype in (pl.Object, pl.Duration, pl.Time):
+            wrong.append(f"  {name}: cannot be read, it is {cells.dtype}")
+        elif name == "descriptor":
+            if (text := descriptors(cells)) is None:
+                wrong.append(f"  {name}: expected text, it is {cells.dtype}")
+            else:
+                columns.append(text.fill_null("") if text.null_count() else text)
+        else:
+            found = cell(name, cells, debits=debits, order=None)
+            if missed := missing(cells, found):
+                unreadable[name] = missed
+            columns.append(found)
+    if wrong:
+        raise BatchError("rows have the wrong shape:\n" + "\n".join(wrong))
+    return Batch(pl.DataFrame(columns), unreadable)
+
+
+def cell(name: str, cells: pl.Series, *, debits: Debits, order: DateOrder | None) -> pl.Series:
+    """The cells of one of tables.GUARDED, or of `weight`, each read as what it should be, null where that fails."""
+    if name in ("amount", "weight"):
+        found = amounts(cells, debits=debits)
+    elif name == "date":
+        found = dates(cells, order=order)
+    elif name == "mcc":
+        found = codes(cells)
+    else:
+        found = stripped(cells)
+    return found.alias(name)
+
+
+def missing(cells: pl.Series, found: pl.Series) -> int:
+    """How many cells hold something of which nothing was read."""
+    if found.null_count() == cells.null_count():
+        return 0
+    return int((cells.is_not_null() & found.is_null() & ~blank(cells)).sum())
+
+
+def descriptors(cells: pl.Series) -> pl.Series | None:
+    """Cells as text where they are text of any kind; None where they are something else."""
+    if cells.dtype == pl.String:
+        return cells
+    if cells.dtype in (pl.Categorical, pl.Enum, pl.Null):
+        return cells.cast(pl.String)
+    return as_text(cells) if cells.dtype == pl.Binary else None
 
 
 def amounts(cells: pl.Series, *, debits: Debits = "negative") -> pl.Series:
@@ -107,7 +199,7 @@ def amounts(cells: pl.Series, *, debits: Debits = "negative") -> pl.Series:
     """
     if cells.dtype.is_numeric():
         return _finite(cells.cast(pl.Float64, strict=False))
-    text = _as_text(cells)
+    text = as_text(cells)
     plain = _finite(text.cast(pl.Float64, strict=False))
     left = plain.is_null() & text.is_not_null()
     if not left.any():
@@ -132,8 +224,10 @@ def amounts(cells: pl.Series, *, debits: Debits = "negative") -> pl.Series:
     return _finite(pl.select(pl.when(left).then(signed).otherwise(plain)).to_series())
 
 
-def dates(cells: pl.Series, *, order: DateOrder) -> pl.Series:
+def dates(cells: pl.Series, *, order: DateOrder | None) -> pl.Series:
     """Dates out of ISO (with a time or not), 20240304, 2024/03/04, 4.3.2024 and, in the order told, 3/4/2024 or 3/4/24.
+
+    A time with a zone gives the day in that zone. Without an order, 3/4/2024 is none.
 
     >>> dates(pl.Series(["2024-03-04T10:00:00Z", "3/4/24", "4.3.2024", "soon"]), order="mdy").cast(str).to_list()
     ['2024-03-04', '2024-03-04', '2024-03-04', None]
@@ -142,10 +236,11 @@ def dates(cells: pl.Series, *, order: DateOrder) -> pl.Series:
         return cells
     if cells.dtype == pl.Datetime:
         return cells.dt.date()
-    text = _as_text(cells).str.strip_chars()
+    text = as_text(cells).str.strip_chars()
     day = text.str.replace(r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/]\d{1,2}[-/]\d{2,4})[T ]\d.*$", "${1}")
     day = day.str.replace_all(r"[/]", "-")
     first = "%m-%d-" if order == "mdy" else "%d-%m-"
+    by_order = ((r"^\d{1,2}-\d{1,2}-\d{4}$", first + "%Y"), (r"^\d{1,2}-\d{1,2}-\d{2}$", first + "%y"))
 
     def read(shape: str, format: str) -> pl.Series:
         return pl.select(pl.when(day.str.contains(shape)).then(day)).to_series().str.to_date(format, strict=False)
@@ -153,8 +248,7 @@ def dates(cells: pl.Series, *, order: DateOrder) -> pl.Series:
     out = read(r"^\d{4}-\d{1,2}-\d{1,2}$", "%Y-%m-%d")
     for shape, format in (
         (r"^\d{8}$", "%Y%m%d"),
-        (r"^\d{1,2}-\d{1,2}-\d{4}$", first + "%Y"),
-        (r"^\d{1,2}-\d{1,2}-\d{2}$", first + "%y"),
+        *(by_order if order else ()),
         (r"^\d{1,2}\.\d{1,2}\.\d{4}$", "%d.%m.%Y"),
         (r"^\d{1,2}\.\d{1,2}\.\d{2}$", "%d.%m.%y"),
     ):
@@ -170,11 +264,11 @@ def codes(cells: pl.Series) -> pl.Series:
     >>> codes(pl.Series(["742", "5812.0", "shop"])).to_list()
     ['0742', '5812', None]
     """
-    text = _as_text(cells).str.strip_chars().str.replace(r"\.0$", "")
+    text = as_text(cells).str.strip_chars().str.replace(r"\.0$", "")
     return pl.select(pl.when(text.str.contains(r"^\d{1,4}$")).then(text.str.zfill(4))).to_series()
 
 
-def _as_text(cells: pl.Series) -> pl.Series:
+def as_text(cells: pl.Series) -> pl.Series:
     """Cells as text; bytes that are no text become null, which polars' own cast refuses."""
     try:
         return cells.cast(pl.String, strict=False)
@@ -189,12 +283,16 @@ def _decoded(cell: object) -> str | None:
         return None
 
 
-def _stripped(cells: pl.Series) -> pl.Series:
-    text = _as_text(cells).str.strip_chars()
+def stripped(cells: pl.Series) -> pl.Series:
+    """Cells as text without white space around; nothing left is null."""
+    text = as_text(cells).str.strip_chars()
     return pl.select(pl.when(text != "").then(text)).to_series()
 
 
-def _blank(cells: pl.Series) -> pl.Series:
+def blank(cells: pl.Series) -> pl.Series:
+    """bool [n]: cells that hold nothing: white space, or a number that is none."""
+    if cells.dtype.is_float():
+        return cells.is_nan().fill_null(False)
     if cells.dtype != pl.String:
         return pl.repeat(False, len(cells), eager=True)
     return (cells.str.strip_chars() == "").fill_null(False)
@@ -202,11 +300,3 @@ def _blank(cells: pl.Series) -> pl.Series:
 
 def _finite(numbers: pl.Series) -> pl.Series:
     return pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
-
-
-def unreadable_lines(counts: Mapping[str, int], columns: Columns) -> list[str]:
-    """One sentence for each part some of whose cells could not be read."""
-    return [
-        f"cells of {columns.names[part]!r} that hold no {part} and count as missing: {count:,}"
-        for part, count in counts.items()
-    ]

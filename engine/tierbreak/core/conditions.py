@@ -1,193 +1,189 @@
-"""Step 4: rows and the guards of the rules that matched -> cases.
+"""Step 4: rows and the conditions of the rules that matched -> cases.
 
-A case is a text plus the outcome of every guard and date of the rules that matched it. Most rules have
-neither, so most texts are one case; only rows whose text is matched by a guarded rule are looked at again.
+A case is a text plus the outcome of every condition and date of the rules that matched it. Most rules have
+neither, so most texts are one case; only rows whose text is matched by a conditional rule are looked at again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from tierbreak.core.arbitration import CASE_MATCHES, MISSING, OUTCOMES, STANDS, UNLESS, VALID, WHEN
-from tierbreak.rulebook import Guard, Rule
+from tierbreak.core.codes import Outcome
+from tierbreak.core.tables import CaseMatches, Cases, Matches
 
 _COMPARE = {"lt": pl.Expr.lt, "le": pl.Expr.le, "gt": pl.Expr.gt, "ge": pl.Expr.ge}
 
+Debits = Literal["negative", "positive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What other columns must say: a rule's `when`. None asks nothing; `amount` bounds its magnitude."""
+
+    sign: Literal["debit", "credit"] | None = None
+    amount: tuple[tuple[str, float], ...] = ()  # ("lt" | "le" | "gt" | "ge", bound)
+    mcc: tuple[str, ...] = ()
+    country: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    optional: bool = False
+
+
+#: From and to, both inclusive; None: no bound.
+Dates = tuple[dt.date | None, dt.date | None]
+
 
 @dataclass(frozen=True)
-class Cases:
-    """The cases of a batch.
+class Conditions:
+    """What each rule asks of the other columns, by rule index.
 
-    of_row     int64 [n]      each row's case
-    text       int64 [cases]  each case's text
-    matches    CASE_MATCHES   the rules that matched, with what `unless`, `when` and `valid` made of them
-    silenced   rule index -> rows in which its guard had no value to look at
+    when     condition or None
+    valid    the dates between which the rule holds
     """
 
-    of_row: np.ndarray
-    text: np.ndarray
-    matches: pl.DataFrame
-    silenced: Mapping[int, int]
+    when: Sequence[Condition | None]
+    valid: Sequence[Dates]
 
+    @classmethod
+    def of(cls, rules: Iterable[tuple[Condition | None, Dates]]) -> Conditions:
+        pairs = list(rules)
+        return cls([when for when, _ in pairs], [valid for _, valid in pairs])
 
-def guarded_rules(rules: Sequence[Rule]) -> np.ndarray:
-    """bool [r]: rules whose match depends on more than the text."""
-    return np.array([rule.when is not None or rule.valid != (None, None) for rule in rules], dtype=bool)
+    @cached_property
+    def conditional(self) -> np.ndarray:
+        """bool [r]: rules whose match depends on more than the text."""
+        asks = [when is not None or valid != (None, None) for when, valid in zip(self.when, self.valid, strict=True)]
+        return np.array(asks, dtype=bool)
+
+    @cached_property
+    def dated(self) -> bool:
+        """Whether the day counts for any rule."""
+        return any(valid != (None, None) for valid in self.valid)
 
 
 def split(
     batch: pl.DataFrame,
     text_of_row: np.ndarray,
     texts: int,
-    matches: pl.DataFrame,
-    rules: Sequence[Rule],
-    guarded: np.ndarray,
+    matches: Matches,
+    conditions: Conditions,
     *,
-    debits: str,
+    debits: Debits,
     as_of: dt.date,
 ) -> Cases:
     """Cases of a batch.
 
-    batch         n rows with those of the guarded columns that the caller gave
+    batch         n rows with those of tables.GUARDED that the caller gave
     text_of_row   int64 [n], positions of texts, 0 ..< texts
-    matches       MATCHES, whose `folded` is the position of a text
-    guarded       what `guarded_rules` returned
+    debits        the sign of `amount` that money going out has
+    as_of         the date of rows without one
     """
-    text = matches["folded"].to_numpy().astype(np.int64)
-    rule = matches["rule"].to_numpy().astype(np.int64)
-    number = matches["match"].to_numpy()
-    outcome = np.where(matches["excluded"].to_numpy(), UNLESS, STANDS).astype(np.uint8)
-    asks = np.flatnonzero(guarded[rule] & (outcome == STANDS))
+    outcome = np.where(matches.excluded, Outcome.UNLESS, Outcome.STANDS).astype(np.uint8)
+    asks = np.flatnonzero(conditions.conditional[matches.rule] & (outcome == Outcome.STANDS))
     if not len(asks):
-        return Cases(text_of_row, np.arange(texts), _frame(text, rule, number, outcome), {})
+        plain = CaseMatches(matches.text, matches.rule, matches.pattern, outcome)
+        return Cases(text_of_row, np.arange(texts), plain, {})
 
+    # Every pair of a row and a match of its text that asks for more.
+    asked = pl.DataFrame({"text": matches.text[asks], "match": asks, "rule": matches.rule[asks]})
+    rows = pl.DataFrame({"text": text_of_row}).with_row_index("row")
+    pairs = rows.join(asked, on="text").sort("row", "match")
+    said, silenced = _ask(batch, pairs["row"].to_numpy(), pairs["rule"].to_numpy(), conditions, debits, as_of)
+    pairs = pairs.with_columns(outcome=pl.Series(said))
+
+    # Rows of one text with the same outcomes are one case.
+    signature = pl.col("outcome").cast(pl.String).str.join(",")
+    by_row = pairs.group_by("row", maintain_order=True).agg(pl.col("text").first(), signature=signature)
+    found = by_row.group_by("text", "signature", maintain_order=True).agg(pl.col("row").first())
     touched = np.zeros(texts, dtype=bool)
-    touched[text[asks]] = True
-    rows = np.flatnonzero(touched[text_of_row])
-    rows = rows[np.argsort(text_of_row[rows], kind="stable")]
-    # Each (row, match to ask about): the rows of a text stand together, so a match takes a run of them.
-    first = np.searchsorted(text_of_row[rows], text[asks], side="left")
-    count = np.searchsorted(text_of_row[rows], text[asks], side="right") - first
-    at, ask = np.repeat(first, count) + within(count), np.repeat(asks, count)
-    said, silenced = _ask(batch[rows], at, rule[ask], rules, debits=debits, as_of=as_of)
+    touched[matches.text[asks]] = True
+    untouched = np.flatnonzero(~touched)
+    found = found.with_columns(case=pl.int_range(pl.len(), dtype=pl.Int64) + len(untouched))
+    of_text = np.full(texts, -1, dtype=np.int64)
+    of_text[untouched] = np.arange(len(untouched))
+    of_row = of_text[text_of_row]
+    own = by_row.join(found.drop("row"), on=["text", "signature"], how="left", maintain_order="left")
+    of_row[own["row"].to_numpy()] = own["case"].to_numpy()
 
-    # Rows of one text with the same outcomes are one case; outcomes are put in one after the other.
-    case_of = text_of_row[rows]
-    turn = _turn(at)
-    for step in range(int(turn.max()) + 1):
-        here = turn == step
-        case_of = case_of * len(OUTCOMES)
-        case_of[at[here]] += said[here]
-        case_of = np.unique(case_of, return_inverse=True)[1]
-    plain = np.flatnonzero(~touched)
-    example = np.unique(case_of, return_index=True)[1]  # one row for each of the new cases
-    case_of_text = np.full(texts, -1, dtype=np.int64)
-    case_of_text[plain] = np.arange(len(plain))
-    of_row = case_of_text[text_of_row]
-    of_row[rows] = len(plain) + case_of
-
-    # Matches of an untouched text keep their one case; those of a touched text go to each of its cases.
-    quiet = ~touched[text]
-    split_text = text_of_row[rows[example]]
-    order = np.argsort(split_text, kind="stable")
-    loud = np.flatnonzero(~quiet)
-    start = np.searchsorted(split_text[order], text[loud], side="left")
-    many = np.searchsorted(split_text[order], text[loud], side="right") - start
-    which, match = order[np.repeat(start, many) + within(many)], np.repeat(loud, many)
-    key, wanted = at * len(text) + ask, example[which] * len(text) + match
-    by_key = np.argsort(key)
-    place = np.minimum(np.searchsorted(key[by_key], wanted), len(key) - 1)
-    verdict = np.where(key[by_key][place] == wanted, said[by_key][place], outcome[match])
-    frame = _frame(
-        np.r_[case_of_text[text[quiet]], len(plain) + which],
-        np.r_[rule[quiet], rule[match]],
-        np.r_[number[quiet], number[match]],
-        np.r_[outcome[quiet], verdict],
+    # Matches of an untouched text keep its one case; those of a touched one go to each of its cases.
+    whole = pl.DataFrame({"text": matches.text, "match": np.arange(len(matches.text)), "plain": outcome})
+    in_cases = found.join(whole, on="text").join(
+        pairs.select("row", "match", "outcome"), on=["row", "match"], how="left"
     )
-    return Cases(of_row, np.r_[plain, split_text], frame, silenced)
-
-
-def _frame(case: np.ndarray, rule: np.ndarray, match: np.ndarray, outcome: np.ndarray) -> pl.DataFrame:
-    columns = {"case": case, "rule": rule, "match": match, "outcome": outcome}
-    return pl.DataFrame(columns, schema_overrides=CASE_MATCHES)
-
-
-def within(count: np.ndarray) -> np.ndarray:
-    """0, 1, … count[i] - 1 for each i, one after the other.
-
-    >>> within(np.array([2, 0, 3]))
-    array([0, 1, 0, 1, 2])
-    """
-    return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-
-
-def _turn(values: np.ndarray) -> np.ndarray:
-    """How many equal values stand before each."""
-    order = np.argsort(values, kind="stable")
-    _, count = np.unique(values, return_counts=True)
-    out = np.empty(len(values), dtype=np.int64)
-    out[order] = within(count)
-    return out
+    match = in_cases["match"].to_numpy()
+    alone = np.flatnonzero(~touched[matches.text])
+    return Cases(
+        of_row=of_row,
+        text=np.r_[untouched, found["text"].to_numpy()],
+        matches=CaseMatches(
+            case=np.r_[of_text[matches.text[alone]], in_cases["case"].to_numpy()],
+            rule=np.r_[matches.rule[alone], matches.rule[match]],
+            pattern=np.r_[matches.pattern[alone], matches.pattern[match]],
+            outcome=np.r_[outcome[alone], in_cases.select(pl.coalesce("outcome", "plain")).to_series().to_numpy()],
+        ),
+        silenced=silenced,
+    )
 
 
 def _ask(
-    batch: pl.DataFrame, at: np.ndarray, rule: np.ndarray, rules: Sequence[Rule], *, debits: str, as_of: dt.date
+    batch: pl.DataFrame, row: np.ndarray, rule: np.ndarray, conditions: Conditions, debits: Debits, as_of: dt.date
 ) -> tuple[np.ndarray, dict[int, int]]:
-    """The outcome of each guarded rule on each row `at`, and the rows silenced for want of a value by rule."""
-    out = np.empty(len(at), dtype=np.uint8)
+    """The outcome of rule[i] on row[i], uint8, and the rows silenced for want of a value by rule."""
+    out = np.empty(len(row), dtype=np.uint8)
     silenced = {}
     for index in np.unique(rule).tolist():
-        here = rule == index
-        known = batch[at[here]]
+        mine = rule == index
+        known = batch[row[mine]]
         # One column more than asked, so that an expression of constants still has a value a row.
-        outcome = known.select("descriptor", _outcome(rules[index], known.columns, debits, as_of).alias("outcome"))
-        out[here] = outcome["outcome"].to_numpy()
-        if silent := int((out[here] == MISSING).sum()):
+        outcome = _outcome(conditions.when[index], conditions.valid[index], known.columns, debits, as_of)
+        out[mine] = known.select("descriptor", outcome.alias("outcome"))["outcome"].to_numpy()
+        if silent := int((out[mine] == Outcome.MISSING).sum()):
             silenced[index] = silent
     return out, silenced
 
 
-def _outcome(rule: Rule, columns: Sequence[str], debits: str, as_of: dt.date) -> pl.Expr:
+def _outcome(when: Condition | None, valid: Dates, columns: Sequence[str], debits: Debits, as_of: dt.date) -> pl.Expr:
     """STANDS, VALID, WHEN or MISSING for each row, as UInt8."""
     date = pl.col("date").fill_null(as_of) if "date" in columns else pl.lit(as_of)
-    start, end = rule.valid
+    start, end = valid
     inside = pl.lit(True)
     if start:
         inside = inside & (date >= start)
     if end:
         inside = inside & (date <= end)
-    passes = _passes(rule.when, columns, debits) if rule.when else pl.lit(True)
+    passes = _passes(when, columns, debits) if when else pl.lit(True)
     return (
         pl.when(~inside)
-        .then(pl.lit(VALID, pl.UInt8))
+        .then(pl.lit(Outcome.VALID.value, pl.UInt8))
         .when(passes.is_null())
-        .then(pl.lit(MISSING, pl.UInt8))
+        .then(pl.lit(Outcome.MISSING.value, pl.UInt8))
         .when(~passes)
-        .then(pl.lit(WHEN, pl.UInt8))
-        .otherwise(pl.lit(STANDS, pl.UInt8))
+        .then(pl.lit(Outcome.WHEN.value, pl.UInt8))
+        .otherwise(pl.lit(Outcome.STANDS.value, pl.UInt8))
     )
 
 
-def _passes(guard: Guard, columns: Sequence[str], debits: str) -> pl.Expr:
-    """True, False, or null where a value that the guard asks for is missing (True there if it is optional)."""
+def _passes(condition: Condition, columns: Sequence[str], debits: Debits) -> pl.Expr:
+    """True, False, or null where a value that the condition asks for is missing (True there if it is optional)."""
 
     def column(name: str) -> pl.Expr:
         return pl.col(name) if name in columns else pl.lit(None, {"amount": pl.Float64}.get(name, pl.String))
 
     checks = []
-    if guard.sign:
-        positive = (guard.sign == "debit") == (debits == "positive")
+    if condition.sign:
+        positive = (condition.sign == "debit") == (debits == "positive")
         checks.append(column("amount") > 0 if positive else column("amount") < 0)
-    checks += [_COMPARE[name](column("amount").abs(), bound) for name, bound in guard.amount]
+    checks += [_COMPARE[name](column("amount").abs(), bound) for name, bound in condition.amount]
     for name in ("mcc", "country", "source"):
-        if allowed := getattr(guard, name):
+        if allowed := getattr(condition, name):
             checks.append(column(name).is_in(list(allowed)))
-    if guard.optional:
+    if condition.optional:
         checks = [check.fill_null(True) for check in checks]
     # A check that fails settles it even where another has no value to look at; Kleene's `and` says so.
     return pl.all_horizontal(checks) if checks else pl.lit(True)

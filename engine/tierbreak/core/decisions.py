@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any, Literal, cast
 
 import numpy as np
 import polars as pl
 
-from tierbreak.core.arbitration import FAMILY, KINDS, OUTCOMES, REASONS, STANDS, Decisions, Standing, kind_names
-from tierbreak.core.conditions import Cases
+from tierbreak.core.arbitration import Decisions, Standing
+from tierbreak.core.codes import BANDS, OUTCOMES, REASONS, TIERS, Collision, Outcome, Reason, Tier, collision_text
+from tierbreak.core.normalise import Texts
 from tierbreak.core.policy import Policy, band
-from tierbreak.core.tables import BANDS, DECISION, TIERS, schema
-from tierbreak.registry import Registry
-from tierbreak.rulebook import Rulebook
-
-if TYPE_CHECKING:
-    from tierbreak.pipeline import Evidence, Texts
+from tierbreak.core.tables import DECISION, Cases, Evidence, schema
 
 #: Brands named beside a decision, the decided one first.
 CANDIDATES = 5
+
+
+TierName = Literal["rules", "cache", "model", "fallback"]
+BandName = Literal["low", "high", "very-high"]
+ReasonName = Literal[
+    "contested", "denied", "below-threshold", "no-known-brand", "no-match", "not-a-merchant", "torn", "blank"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +40,25 @@ class Decision:
     rule          the rule that decided; where rules contested, all of theirs joined by `|`
     candidates    brands named by any tier that was asked, best first, at most five
     collision     kinds on record, joined by `+`; None where no two brands were named
-    fingerprint   of all that decided
+    fingerprint   of all that decided: equal input and fingerprint, equal decision
+    as_of         the date that stood for a row without one
     """
 
     brand: str | None
     brand_name: str | None
-    tier: str | None
+    tier: TierName | None
     confidence: float | None
-    band: str | None
+    band: BandName | None
     rule: str | None
     candidates: tuple[str, ...]
     collision: str | None
-    reason: str | None
+    reason: ReasonName | None
     fingerprint: str
+    as_of: dt.date
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, as JSON holds them: `candidates` a list, `as_of` as YYYY-MM-DD."""
+        return dataclasses.asdict(self) | {"candidates": list(self.candidates), "as_of": self.as_of.isoformat()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +79,32 @@ class Explanation:
     fingerprints: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """The fields by name, as JSON holds them."""
+        return dataclasses.asdict(self) | {"decision": self.decision.to_dict()}
 
 
 @dataclass(frozen=True)
 class Names:
-    """What indexes stand for, each list with a null behind the last: built once an engine, not once a batch."""
+    """What indexes stand for, each list with a null behind the last: built once an engine, not once a batch.
+
+    places   where each rule stands: file, line and column
+    """
 
     ids: pl.Series
     brands: pl.Series
     rules: pl.Series
+    places: tuple[str, ...]
 
     @classmethod
-    def of(cls, registry: Registry, book: Rulebook) -> Names:
+    def of(cls, brands: Iterable[tuple[str, str]], rules: Iterable[tuple[str, str]]) -> Names:
+        """Of (id, name) of each brand and (id, place) of each rule."""
+        ids, names = zip(*brands, strict=True)
+        pairs = list(rules)
         return cls(
-            pl.Series([*registry.ids, None], dtype=pl.String),
-            pl.Series([*(brand.name for brand in registry.brands), None], dtype=pl.String),
-            pl.Series([*(rule.id for rule in book.rules), None], dtype=pl.String),
+            ids=pl.Series([*ids, None], dtype=pl.String),
+            brands=pl.Series([*names, None], dtype=pl.String),
+            rules=pl.Series([*(id for id, _ in pairs), None], dtype=pl.String),
+            places=tuple(place for _, place in pairs),
         )
 
 
@@ -92,8 +113,6 @@ class Record:
     """All that one batch was decided from, still as indexes; the ids are put in when asked for."""
 
     names: Names
-    registry: Registry
-    book: Rulebook
     policy: Policy
     texts: Texts
     cases: Cases
@@ -101,10 +120,14 @@ class Record:
     decided: Decisions
     evidence: Evidence
 
+    @cached_property
+    def reason(self) -> np.ndarray:
+        """int [cases], of Reason, -1 where a brand is named."""
+        return np.where(self._blank(), Reason.BLANK, self.decided.reason)
+
     def emit(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The caller's rows with the columns of tables.DECISION, in the order they came."""
         decided, names = self.decided, self.names
-        reason = np.where(self._blank(), len(REASONS), decided.reason)
         by_case = pl.DataFrame(
             {
                 "brand": _take(names.ids, decided.brand),
@@ -114,38 +137,46 @@ class Record:
                 "band": _take(_BANDS, band(self.policy, decided.confidence)),
                 "rule": self._with_contested(_take(names.rules, decided.rule)),
                 "candidates": self._candidates(names.ids),
-                "collision": _take(_KINDS, decided.kinds),
-                "reason": _take(_REASONS, reason),
+                "collision": _take(_COLLISIONS, decided.kinds),
+                "reason": _take(_REASONS, self.reason),
             },
             schema=DECISION,
         )
         return rows.hstack(by_case[self.cases.of_row].get_columns())
 
-    def decision(self, fingerprint: str) -> Decision:
-        """The decision of a batch of one row: what `emit` says, without building a table for it."""
-        decided, names = self.decided, self.names
-        brand, rule = int(decided.brand[0]), int(decided.rule[0])
-        contested = decided.open_rules.get(0)
-        confidence = float(decided.confidence[0])
-        return Decision(
-            brand=names.ids[brand] if brand >= 0 else None,
-            brand_name=names.brands[brand] if brand >= 0 else None,
-            tier=TIERS[decided.tier[0]] if decided.tier[0] >= 0 else None,
-            confidence=None if np.isnan(confidence) else confidence,
-            band=None if np.isnan(confidence) else BANDS[band(self.policy, decided.confidence)[0]],
-            rule="|".join(names.rules[i] for i in contested) if contested else names.rules[rule] if rule >= 0 else None,
-            candidates=tuple(names.ids[at] for at in self._ranking()[0].tolist() if at >= 0),
-            collision=kind_names(int(decided.kinds[0])),
-            reason=self._reason(),
-            fingerprint=fingerprint,
-        )
+    def decision(self, fingerprint: str, as_of: dt.date) -> Decision:
+        """The decision of a batch of one row."""
+        return self.by_case(fingerprint, as_of)[int(self.cases.of_row[0])]
 
-    def _reason(self) -> str | None:
-        """The reason of a batch of one row."""
-        if not self.texts.folded[0]:
-            return "blank"
-        reason = int(self.decided.reason[0])
-        return REASONS[reason] if reason >= 0 else None
+    def by_case(self, fingerprint: str, as_of: dt.date) -> list[Decision]:
+        """The decision of each case: what `emit` says, without a table."""
+        decided, ids, brands, rules = self.decided, self.names.ids, self.names.brands, self.names.rules
+        out = []
+        for case, (brand, rule, tier, reason, level, confidence, kinds, ranking) in enumerate(
+            zip(
+                decided.brand.tolist(), decided.rule.tolist(), decided.tier.tolist(), self.reason.tolist(),
+                band(self.policy, decided.confidence).tolist(), decided.confidence.tolist(), decided.kinds.tolist(),
+                self._ranking().tolist(), strict=True,
+            )
+        ):  # fmt: skip
+            contested = decided.open_rules.get(case)
+            named = "|".join(rules[index] for index in contested) if contested else rules[rule] if rule >= 0 else None
+            out.append(
+                Decision(
+                    brand=ids[brand] if brand >= 0 else None,
+                    brand_name=brands[brand] if brand >= 0 else None,
+                    tier=cast(TierName, TIERS[tier]) if tier >= 0 else None,
+                    confidence=confidence if level >= 0 else None,
+                    band=cast(BandName, BANDS[level]) if level >= 0 else None,
+                    rule=named,
+                    candidates=tuple(ids[index] for index in ranking if index >= 0),
+                    collision=collision_text(kinds),
+                    reason=cast(ReasonName, REASONS[reason]) if reason >= 0 else None,
+                    fingerprint=fingerprint,
+                    as_of=as_of,
+                )
+            )
+        return out
 
     def _blank(self) -> np.ndarray:
         return (self.texts.folded.str.len_bytes() == 0).to_numpy()[self.cases.text]
@@ -155,7 +186,7 @@ class Record:
         contested = self.decided.open_rules
         if not contested:
             return rule
-        joined = ["|".join(self.book.rules[index].id for index in rules) for rules in contested.values()]
+        joined = ["|".join(self.names.rules[index] for index in rules) for rules in contested.values()]
         return rule.scatter(list(contested), joined)
 
     def _ranking(self) -> np.ndarray:
@@ -181,7 +212,7 @@ class Record:
             if many:
                 lists.append(_take(ids, named[named >= 0]).reshape((len(named), many)).arr.to_list())
             else:
-                lists.append(pl.Series([[]] * len(named), dtype=DECISION["candidates"]))
+                lists.append(pl.repeat([], len(named), dtype=DECISION["candidates"], eager=True))
         place = np.empty(len(order), dtype=np.uint32)
         place[order] = np.arange(len(order), dtype=np.uint32)
         return pl.concat(lists)[place]
@@ -191,19 +222,19 @@ class Record:
 
         columns   case UInt32, folded, key, tier, brand, confidence, rule, match, reason; ordered by case and tier
         """
-        ids = np.array(self.registry.ids, dtype=object)
+        ids = np.array(self.names.ids, dtype=object)
         standing, decided, evidence = self.standing, self.decided, self.evidence
         reasons = np.array([None, *OUTCOMES[1:]], dtype=object)[decided.outcome]
-        contested = (decided.outcome == STANDS) & (decided.kinds[standing.case] & 1 > 0)
+        contested = (decided.outcome == Outcome.STANDS) & (decided.kinds[standing.case] & Collision.CONTESTED > 0)
         reasons[contested] = "contested"
         rules = pl.DataFrame(
             {
                 "case": standing.case,
-                "tier": ["rules"] * len(standing.case),
-                "brand": [ids[index] if index >= 0 else None for index in standing.brand],
+                "tier": [Tier.RULES.text] * len(standing.case),
+                "brand": _take(self.names.ids, standing.brand),
                 "confidence": [None] * len(standing.case),
-                "rule": [self.book.rules[index].id for index in standing.rule],
-                "match": standing.match,
+                "rule": _take(self.names.rules, standing.rule),
+                "match": standing.pattern,
                 "reason": reasons.tolist(),
             },
             schema=_VERDICTS,
@@ -229,7 +260,7 @@ class Record:
         texts = texts.select(
             pl.col("case").cast(pl.UInt32),
             self.texts.folded.gather(self.cases.text).alias("folded"),
-            self.texts.key.gather(self.cases.text).alias("key"),
+            self.texts.keys(self.cases.text).alias("key"),
         )
         both = pl.concat([rules, later]).sort("case", "tier", maintain_order=True)
         return texts.join(both, on="case", maintain_order="right")
@@ -238,57 +269,58 @@ class Record:
         decided = self.decided
         out = np.full((len(asked), width), "not the best", dtype=object)
         reason = np.array([*REASONS, None], dtype=object)[decided.reason[asked]]
-        out[:, 0] = np.where(decided.tier[asked] == 0, "rules settled it", reason)
+        out[:, 0] = np.where(decided.by_rules[asked], "rules settled it", reason)
         return out.reshape(-1)
 
     def _number(self, case: int) -> int:
         """Which pattern of the deciding rule matched."""
         at = (self.standing.case == case) & (self.standing.rule == self.decided.rule[case])
-        return int(self.standing.match[at][0])
+        return int(self.standing.pattern[at][0])
+
+    def _rule(self, case: int) -> str:
+        """The deciding rule's pattern and its place."""
+        rule = int(self.decided.rule[case])
+        return f"rule {self.names.rules[rule]}#{self._number(case)} at {self.names.places[rule]}"
 
     def why(self, case: int) -> str:
         """One sentence on how a case was decided."""
-        decided = self.decided
-        tier = int(decided.tier[case])
+        decided, names = self.decided, self.names
+        by_rules = bool(decided.by_rules[case])
         beaten = [
-            f"{self.book.rules[self.standing.rule[at]].id} ({OUTCOMES[decided.outcome[at]]})"
+            f"{names.rules[int(self.standing.rule[at])]} ({OUTCOMES[decided.outcome[at]]})"
             for at in np.flatnonzero(self.standing.case == case)
-            if decided.outcome[at] not in (STANDS, FAMILY) or tier != 0
+            if decided.outcome[at] not in (Outcome.STANDS, Outcome.FAMILY) or not by_rules
         ]
         contest = decided.open_rules.get(case)
         if contest:
-            named = ", ".join(self.book.rules[index].id for index in contest)
+            named = ", ".join(names.rules[index] for index in contest)
             opening = f"rules contest it ({named}), so the next tier is asked: "
-        elif tier != 0:
-            opening = "no rule settles it: "
         else:
-            opening = ""
-        if tier == 0:
-            rule = self.book.rules[decided.rule[case]]
-            body = f"rule {rule.id}#{self._number(case)} at {rule.place} settles it"
-        elif tier > 0:
-            brand, confidence = self.registry.ids[decided.brand[case]], decided.confidence[case]
-            body = f"tier {TIERS[tier]} names {brand} with confidence {confidence:.2f}"
+            opening = "" if by_rules else "no rule settles it: "
+        if by_rules:
+            body = f"{self._rule(case)} settles it"
+        elif decided.tier[case] >= 0:
+            brand, confidence = names.ids[int(decided.brand[case])], decided.confidence[case]
+            body = f"tier {TIERS[decided.tier[case]]} names {brand} with confidence {confidence:.2f}"
         else:
-            reason = "blank" if self._blank()[case] else REASONS[decided.reason[case]]
+            reason = Reason.BLANK if self._blank()[case] else Reason(decided.reason[case])
             body = f"the engine abstains, {_SAYS[reason]}"
-            if reason == "torn":
-                body += f", {' and '.join(self.registry.ids[index] for index in decided.top[case, :2])}"
+            if reason == Reason.TORN:
+                body += f", {' and '.join(names.ids[int(index)] for index in decided.top[case, :2])}"
             if decided.rule[case] >= 0:
-                rule = self.book.rules[decided.rule[case]]
-                return f"rule {rule.id}#{self._number(case)} at {rule.place} closes it: {body}"
+                return f"{self._rule(case)} closes it: {body}"
         return opening + body + (f"; set aside: {', '.join(beaten)}" if beaten and not contest else "")
 
 
 _SAYS = {
-    "contested": "rules name different brands and no later tier settles it",
-    "denied": "the brand that was named is denied for this text",
-    "below-threshold": "no brand reaches the threshold",
-    "no-known-brand": "it looks like no brand that is known",
-    "no-match": "no tier has anything to say",
-    "not-a-merchant": "because the text is no merchant's",
-    "torn": "torn between two brands",
-    "blank": "because the text is blank",
+    Reason.CONTESTED: "rules name different brands and no later tier settles it",
+    Reason.DENIED: "the brand that was named is denied for this text",
+    Reason.BELOW_THRESHOLD: "no brand reaches the threshold",
+    Reason.NO_KNOWN_BRAND: "it looks like no brand that is known",
+    Reason.NO_MATCH: "no tier has anything to say",
+    Reason.NOT_A_MERCHANT: "because the text is no merchant's",
+    Reason.TORN: "torn between two brands",
+    Reason.BLANK: "because the text is blank",
 }
 
 _VERDICTS = schema(
@@ -311,19 +343,19 @@ def audit(record: Record, evidence: Evidence, thresholds: np.ndarray) -> pl.Data
     case = np.flatnonzero(evidence.of_case >= 0)
     at = evidence.of_case[case]
     named, confidence, tier = evidence.brands[at, 0], evidence.confidences[at, 0], evidence.tier[at]
-    ids, rules, decided = record.registry.ids, record.book.rules, record.decided
+    names, decided = record.names, record.decided
     kinds = np.where(
         (named < 0) | (confidence < thresholds[named]),
         "silent",
-        np.where(named == decided.brand[case], "agree", np.where(tier == 1, "rule-cache", "rule-model")),
+        np.where(named == decided.brand[case], "agree", np.where(tier == Tier.CACHE, "rule-cache", "rule-model")),
     )
     return pl.DataFrame(
         {
-            "key": record.texts.key.gather(record.cases.text[case]),
-            "rule": [rules[index].id for index in decided.rule[case]],
-            "brand": [ids[index] for index in decided.brand[case]],
-            "tier": [TIERS[index] for index in tier],
-            "named": [ids[index] if index >= 0 else None for index in named],
+            "key": record.texts.keys(record.cases.text[case]),
+            "rule": _take(names.rules, decided.rule[case]),
+            "brand": _take(names.ids, decided.brand[case]),
+            "tier": _take(_TIERS, tier),
+            "named": _take(names.ids, named),
             "confidence": confidence,
             "kind": kinds.tolist(),
         },
@@ -337,8 +369,8 @@ def audit(record: Record, evidence: Evidence, thresholds: np.ndarray) -> pl.Data
 #: Lists to name an index from; a null stands last, so that -1 and what lies beyond the end name nothing.
 _TIERS = pl.Series([*TIERS, None], dtype=DECISION["tier"])
 _BANDS = pl.Series([*BANDS, None], dtype=DECISION["band"])
-_KINDS = pl.Series([*(kind_names(bits) for bits in range(1 << len(KINDS))), None], dtype=pl.String)
-_REASONS = pl.Series([*REASONS, "blank", None], dtype=pl.String)
+_COLLISIONS = pl.Series([*(collision_text(kinds) for kinds in range(1 << len(Collision))), None], dtype=pl.String)
+_REASONS = pl.Series([*REASONS, None], dtype=pl.String)
 
 
 def _take(values: pl.Series, index: np.ndarray) -> pl.Series:

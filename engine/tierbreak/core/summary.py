@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tierbreak.core.tables import TIERS
+from tierbreak.core.codes import TIERS
 
 ABSTAINED = "abstained"
 

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from tierbreak.core.tables import GUARDED, read, schema
+from tierbreak.core.cells import read
+from tierbreak.core.tables import GUARDED, schema
 
 #: What stands in the log of each side's answer, as `old.brand` and so on.
 SAID = ("brand", "tier", "confidence", "rule", "reason")
@@ -146,4 +147,4 @@ def _rows(batch: Sequence[Asked]) -> pl.DataFrame:
 
 def _read(given: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
     known = [name for name in ("descriptor", *GUARDED) if name in given.columns and given[name].dtype != pl.Null]
-    return read(given.select(known)).hstack(old.cast({name: _SCHEMA[name] for name in old.columns}))
+    return read(given.select(known)).rows.hstack(old.cast({name: _SCHEMA[name] for name in old.columns}))

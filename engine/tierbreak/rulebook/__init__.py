@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tierbreak.core.conditions import Condition
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.rulebook import files
-from tierbreak.rulebook.rule import DECIDES, EVERY, RUNS, Example, Guard, Pattern, Place, Rule
+from tierbreak.rulebook.rule import DECIDES, EVERY, RUNS, Example, Pattern, Place, Rule
 
-__all__ = ["DECIDES", "EVERY", "RUNS", "Example", "Guard", "Pattern", "Place", "Reading", "Rule", "Rulebook"]
+__all__ = ["DECIDES", "EVERY", "RUNS", "Condition", "Example", "Pattern", "Place", "Reading", "Rule", "Rulebook"]
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def read_fragments(files: Mapping[Path, bytes]) -> tuple[dict[str, str], list[Fa
 def fold(text: str) -> str:
     """Rules are folded as descriptors are, so that `words: Café Rouge` finds CAFE ROUGE."""
     if text.isascii():
-        return " ".join(text.upper().split())
+        return normalise.fold_ascii(text)
     return str(normalise.folded(pl.Series([text]))[0])
 
 

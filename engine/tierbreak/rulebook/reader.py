@@ -15,9 +15,10 @@ from typing import Any
 
 import yaml
 
+from tierbreak.core.conditions import Condition
 from tierbreak.errors import Fault
 from tierbreak.rulebook.patterns import Expression, PatternError, from_exact, from_regex, from_words
-from tierbreak.rulebook.rule import EVERY, STATUSES, Example, Guard, Pattern, Place, Rule, Status
+from tierbreak.rulebook.rule import EVERY, STATUSES, Example, Pattern, Place, Rule, Status
 
 try:
     from yaml import CSafeLoader as Loader
@@ -203,7 +204,7 @@ class FileReader:
 
         return re.sub(r"\{\{(\w+)\}\}", fragment, text)
 
-    def _guard(self, node: Node) -> Guard | None:
+    def _guard(self, node: Node) -> Condition | None:
         keys = self._mapping(node, GUARD_KEYS, "`when`")
         bounds = []
         if "amount" in keys:
@@ -216,7 +217,7 @@ class FileReader:
             key: tuple(t for n in self._list(keys.get(key), f"a list under `{key}`") if (t := self._text(n)))
             for key in ("mcc", "country", "source")
         }
-        return Guard(
+        return Condition(
             sign=self._choice(keys.get("sign"), ("debit", "credit")),
             amount=tuple(bounds),
             optional=optional == "true",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tierbreak.core.conditions import Condition, Dates
 from tierbreak.errors import Fault
 from tierbreak.rulebook.patterns import Expression
 
@@ -50,18 +51,6 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """What other columns must say. A field that is None asks nothing; `amount` bounds its magnitude."""
-
-    sign: Literal["debit", "credit"] | None = None
-    amount: tuple[tuple[str, float], ...] = ()  # ("lt" | "le" | "gt" | "ge", bound)
-    mcc: tuple[str, ...] = ()
-    country: tuple[str, ...] = ()
-    source: tuple[str, ...] = ()
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Example:
     """A descriptor with what else the row says, and who should win it: a brand id, or None for no rule."""
 
@@ -86,8 +75,8 @@ class Rule:
     deny: bool
     match: tuple[Pattern, ...]
     unless: tuple[Pattern, ...]
-    when: Guard | None
-    valid: tuple[dt.date | None, dt.date | None]  # from and to, both inclusive
+    when: Condition | None
+    valid: Dates
     outranks: tuple[str, ...]
     examples: tuple[Example, ...]
     counterexamples: tuple[Example, ...]

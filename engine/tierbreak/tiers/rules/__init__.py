@@ -1,7 +1,7 @@
 """Tier `rules`: the rulebook compiled, texts scanned, matches returned. Never silently wrong.
 
-The fast engine is Hyperscan behind the truth guard (guard.py); the exact engine (exact.py) serves what the
-guard has quarantined, confirms look-around, finds spans, and re-reads a sample of what was served.
+scanner.py scans: Hyperscan behind the cross-check (cross_check.py), and the exact engine (exact.py) for what it gets
+wrong, for look-around and for spans.
 """
 
 from __future__ import annotations
@@ -9,29 +9,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tierbreak.core.tables import MATCHES
+from tierbreak.core.tables import Matches
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.rulebook import RUNS, Pattern, Rulebook
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tiers.rules import database
 from tierbreak.tiers.rules.compiled_cache import Shelf
 from tierbreak.tiers.rules.cross_check import among
-from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
-from tierbreak.tiers.rules.layers import Layers, LosesMatches
+from tierbreak.tiers.rules.exact import ExactPattern
+from tierbreak.tiers.rules.scanner import Scanner
 
 log = logging.getLogger(__name__)
-
-#: One (text, expression) pair in this many of a large batch is read again by the exact engine.
-SAMPLE = 10_000
-#: Expressions that are read again together: a set of few is built in milliseconds, one of a whole book in seconds.
-GROUP = 128
 
 
 class RulesTier:
@@ -39,11 +32,10 @@ class RulesTier:
 
     notices       what a person must know about how this rulebook is served; empty when all is well
     quarantined   ids of the rules that the exact engine serves
-    lost          matches that the sampled re-reading found and the fast engine had not
     """
 
     def __init__(self, book: Rulebook, folded_examples: Sequence[Sequence[str]], *, shelf: Path | None) -> None:
-        """Compile, or take from the shelf, and check.
+        """Compile, or take from the cache, and check.
 
         folded_examples   for each rule, in the rulebook's order, the folded texts of its examples
         shelf             folder for compiled databases; None keeps none
@@ -51,140 +43,122 @@ class RulesTier:
         Raises RulebookError that names every pattern that no engine can compile.
         """
         self.fingerprint = book.fingerprint
-        self.notices: list[str] = []
-        self.lost = 0
-        self._collect(book)
-        trials = self._trials(folded_examples)
-        self._fast, bad = self._build(book, trials, Shelf(shelf))
-        self.quarantined = self._quarantine(book, bad)
-        self._confirm = {
-            number: ExactPattern(expression)
-            for number, expression in enumerate(self._expressions)
-            if expression.host_only and number not in bad
-        }
-        self._exact: dict[int, ExactPattern] = {}
-        self._turns = count()
-
-    def _collect(self, book: Rulebook) -> None:
-        """Distinct expressions by number, those that match and, apart from them, those of `unless`."""
         running = [rule if rule.status in RUNS else None for rule in book.rules]
-        self._expressions, self._match_of = _numbered([rule.match if rule else () for rule in running])
-        # Not in the database: an `unless` such as a list of states is found in most texts and asked of few.
-        self._excluding, unless_of = _numbered([rule.unless if rule else () for rule in running])
-        self._unless_patterns = [ExactPattern(expression) for expression in self._excluding]
-        matched: list[list[tuple[int, int]]] = [[] for _ in self._expressions]
+        expressions, self._match_of = _numbered([rule.match if rule else () for rule in running])
+        # In a database of their own: an `unless` such as a list of states is found in most texts and asked of few.
+        excluding, unless_of = _numbered([rule.unless if rule else () for rule in running])
+        matched: list[list[tuple[int, int]]] = [[] for _ in expressions]
         for index, own in enumerate(self._match_of):
             for place, number in enumerate(own, start=1):
                 matched[number].append((index, place))
         self._matches = Runs.of(matched)
-        self._unless = Runs.of([[(number, 0) for number in own] for own in unless_of])
+        self._rules_of = [tuple(rule for rule, _ in pairs) for pairs in matched]
+        self._unless = [frozenset(own) for own in unless_of]
+        self._unless_runs = Runs.of([[(number, 0) for number in own] for own in unless_of])
+        self._excludes = np.array([bool(own) for own in unless_of], dtype=bool)
 
-    def _trials(self, folded_examples: Sequence[Sequence[str]]) -> dict[int, list[bytes]]:
-        trials: dict[int, list[bytes]] = {}
-        for own, examples in zip(self._match_of, folded_examples, strict=True):
-            for number in own:
-                trials.setdefault(number, []).extend(text.encode() for text in examples)
-        return trials
+        cache = Shelf(shelf)
+        trials = [_trials(of_rule, folded_examples) for of_rule in (self._match_of, unless_of)]
+        self._match, self._exclude = self._built(book, list(zip((expressions, excluding), trials, strict=True)), cache)
+        self.quarantined = self._quarantine(book, unless_of)
+        # RE2 serves all or nothing: both scanners would say it.
+        self.notices = list(dict.fromkeys((*self._match.notices, *self._exclude.notices)))
+        if self.quarantined:
+            named = ", ".join(self.quarantined)
+            said = f"{len(self.quarantined)} rules quarantined to RE2, Hyperscan gets them wrong: {named}"
+            self.notices.append(said)
+            log.error(said)
+        self._exact: dict[int, ExactPattern] = {}
 
-    def _build(self, book: Rulebook, trials: dict[int, list[bytes]], shelf: Shelf) -> tuple[Any, set[int]]:
-        """The scanner that serves, and the numbers of the expressions that it gets wrong."""
+    @staticmethod
+    def _built(
+        book: Rulebook, sets: Sequence[tuple[list[Expression], dict[int, list[bytes]]]], cache: Shelf
+    ) -> list[Scanner]:
+        """A scanner for each set of expressions; raises RulebookError with every pattern that an engine refuses.
+
+        The exact engine is asked first: what it takes, Hyperscan can be asked to compile without going astray.
+        """
         refused = {
-            pattern.expression.source: f"RE2 refuses it: {words}"
-            for pattern in self._unless_patterns
-            if (words := pattern.refused())
+            expression.source: f"RE2 refuses it: {words}"
+            for expressions, _ in sets
+            for expression in expressions
+            if (words := ExactPattern(expression).refused())
         }
-        fast: Layers | ExactScanner | None = None
-        bad: set[int] = set()
-        try:
-            if database.available():
-                fast = Layers.build(self._expressions, trials, shelf)
-                bad = fast.wrong
-            else:
-                self.notices.append("hyperscan is not installed here: RE2 serves every rule")
-        except LosesMatches:
-            self.notices.append(f"{database.engine()} loses matches: RE2 serves every rule; install hyperscan 0.7.21")
-            log.error(self.notices[-1])
-        except database.CannotCompile as error:
-            refused |= {self._expressions[at].source: f"Hyperscan refuses it: {it}" for at, it in error.numbers.items()}
+        scanners: list[Scanner] = []
+        if not refused:
+            for expressions, trials in sets:
+                try:
+                    scanners.append(Scanner(expressions, trials, cache))
+                except database.CannotCompile as error:
+                    said = error.numbers.items()
+                    refused |= {expressions[at].source: f"Hyperscan refuses it: {words}" for at, words in said}
         if refused:
             raise RulebookError(f"{len(refused)} patterns do not compile", _refusals(book, refused))
-        return fast or ExactScanner(self._expressions), bad
+        return scanners
 
-    def _quarantine(self, book: Rulebook, bad: set[int]) -> tuple[str, ...]:
-        """Patterns the fast engine gets wrong are read by the exact one; their rules are named, loudly."""
-        self._slow_numbers = np.array(sorted(bad), dtype=np.int64)
-        self._slow = ExactScanner([self._expressions[number] for number in self._slow_numbers]) if bad else None
-        rules = sorted({book.rules[at].id for at, own in enumerate(self._match_of) if bad & set(own)})
-        if rules:
-            self.notices.append(f"{len(rules)} rules quarantined to RE2, Hyperscan gets them wrong: {', '.join(rules)}")
-            log.error(self.notices[-1])
-        return tuple(rules)
+    def _quarantine(self, book: Rulebook, unless_of: Sequence[Sequence[int]]) -> tuple[str, ...]:
+        """The rules of which the fast engine gets a pattern wrong."""
+        return tuple(
+            sorted(
+                rule.id
+                for rule, own, unless in zip(book.rules, self._match_of, unless_of, strict=True)
+                if self._match.wrong & set(own) or self._exclude.wrong & set(unless)
+            )
+        )
 
-    def judge(self, texts: pl.Series) -> pl.DataFrame:
+    @property
+    def lost(self) -> int:
+        """Matches that the sampled re-reading found and the fast engine had not."""
+        return self._match.lost + self._exclude.lost
+
+    def judge(self, texts: pl.Series) -> Matches:
         """Every rule that matches each text.
 
         texts     String [n], distinct folded texts
-        returns   MATCHES, one row for each (text, rule): the lowest number of the rule's patterns that match,
-                  and whether one of its `unless` patterns matches too; ordered by text, then rule
+        returns   one row for each (text, rule), ordered by text, then rule
         """
-        encoded = [text.encode() for text in texts.to_list()]
-        where, what = self._scan(encoded)
-        if len(encoded) >= SAMPLE and self._expressions:
-            self._reread(encoded, where, what)
-        text, rule, number = _one_a_rule(*self._matches.take(where, what))
-        excluded = self._excluded(encoded, text, rule)
-        columns = {"folded": text, "rule": rule, "match": number, "excluded": excluded}
-        return pl.DataFrame(columns, schema_overrides=MATCHES)
+        encoded = texts.cast(pl.Binary).to_list()
+        text, rule, pattern = _one_a_rule(*self._matches.take(*self._match.scan(encoded)))
+        return Matches(text, rule, pattern.astype(np.uint16), self._excluded(encoded, text, rule))
+
+    def find(self, text: bytes) -> list[int]:
+        """The rules that match one folded text and are not excluded by an `unless`, ascending."""
+        matched = {rule for number in self._match.find(text) for rule in self._rules_of[number]}
+        if any(self._unless[rule] for rule in matched):
+            excluding = self._exclude.find(text)
+            matched = {rule for rule in matched if not (self._unless[rule] & excluding)}
+        return sorted(matched)
 
     def _excluded(self, encoded: list[bytes], text: np.ndarray, rule: np.ndarray) -> np.ndarray:
-        """bool [m]: whether an `unless` pattern of the rule matches too; the exact engine is asked."""
+        """bool [m]: whether an `unless` pattern of the rule matches too."""
+        asks = np.flatnonzero(self._excludes[rule])
         excluded = np.zeros(len(rule), dtype=bool)
-        at, number, _ = self._unless.take(np.arange(len(rule)), rule)
-        patterns = self._unless_patterns
-        for place, which in zip(at.tolist(), number.tolist(), strict=True):
-            if not excluded[place] and patterns[which].matches(encoded[text[place]]):
-                excluded[place] = True
+        if len(asks):
+            texts, place = np.unique(text[asks], return_inverse=True)
+            where, what = self._exclude.scan([encoded[at] for at in texts.tolist()])
+            at, number, _ = self._unless_runs.take(asks, rule[asks])
+            pair = np.repeat(place, self._unless_runs.count[rule[asks]]) << 32 | number
+            excluded[at[among(pair, where << 32 | what)]] = True
         return excluded
-
-    def _scan(self, encoded: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
-        where, what = self._fast.scan(encoded)
-        if self._slow is not None:
-            fine = ~np.isin(what, self._slow_numbers)
-            slow_where, slow_what = self._slow.scan(encoded)
-            where = np.concatenate([where[fine], slow_where])
-            what = np.concatenate([what[fine], self._slow_numbers[slow_what]])
-        if self._confirm:
-            doubtful = np.flatnonzero(np.isin(what, list(self._confirm)))
-            keep = np.ones(len(what), dtype=bool)
-            keep[doubtful] = [self._confirm[int(what[i])].matches(encoded[int(where[i])]) for i in doubtful]
-            where, what = where[keep], what[keep]
-        return where, what
-
-    def _reread(self, encoded: list[bytes], where: np.ndarray, what: np.ndarray) -> None:
-        """Read a sample again exactly and count what was lost; decisions are not changed in mid-batch.
-
-        Each batch takes the next group of expressions and reads as many texts for it as make one pair in SAMPLE.
-        """
-        groups = -(-len(self._expressions) // GROUP)
-        first = next(self._turns) % groups * GROUP
-        step = max(1, SAMPLE // groups)
-        at, number = ExactScanner(self._expressions[first : first + GROUP]).scan(encoded[::step])
-        due = (at * step) << 32 | (number + first)
-        lost = due[~among(due, where << 32 | what)]
-        self.lost += len(lost)
-        for pair in lost.tolist():
-            source = self._expressions[pair & 0xFFFFFFFF].source
-            log.error("the fast engine lost a match of expression %r", source)
-
-    def _pattern(self, number: int) -> ExactPattern:
-        if number not in self._exact:
-            self._exact[number] = ExactPattern(self._expressions[number])
-        return self._exact[number]
 
     def spans(self, text: str, rule: int) -> list[tuple[int, int]]:
         """Where a rule's match stands in a folded text: byte offsets, of every pattern of the rule."""
         encoded = text.encode()
         return sorted({span for number in self._match_of[rule] for span in self._pattern(number).spans(encoded)})
+
+    def _pattern(self, number: int) -> ExactPattern:
+        if number not in self._exact:
+            self._exact[number] = ExactPattern(self._match.expressions[number])
+        return self._exact[number]
+
+
+def _trials(numbers: Sequence[Sequence[int]], folded_examples: Sequence[Sequence[str]]) -> dict[int, list[bytes]]:
+    """For each expression the examples of the rules that have it."""
+    trials: dict[int, list[bytes]] = {}
+    for own, examples in zip(numbers, folded_examples, strict=True):
+        for number in own:
+            trials.setdefault(number, []).extend(text.encode() for text in examples)
+    return trials
 
 
 def _numbered(patterns: Sequence[Sequence[Pattern]]) -> tuple[list[Expression], list[list[int]]]:

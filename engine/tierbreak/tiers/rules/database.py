@@ -74,6 +74,7 @@ class Database:
         """`joins`: bool [n], for each expression whether the joined database holds it, or the other one."""
         self._joined, self._apart, self.joins = joined, apart, joins
         self._joined_numbers, self._apart_numbers = np.flatnonzero(joins), np.flatnonzero(~joins)
+        self._joined_list, self._apart_list = self._joined_numbers.tolist(), self._apart_numbers.tolist()
         self._local = threading.local()
 
     @classmethod
@@ -130,6 +131,24 @@ class Database:
             where.append(at)
             what.append(self._apart_numbers[ids])
         return _once(where, what)
+
+    def find(self, text: bytes) -> list[int]:
+        """The numbers of the expressions found in one text, some of them more than once."""
+        found: list[int] = []
+        add = found.append
+
+        def on_match(number: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+            add(number)
+
+        if self._joined is not None:
+            self._joined.scan(text, match_event_handler=on_match, scratch=self._scratch("joined"))
+            found = [self._joined_list[number] for number in found]
+            add = found.append
+        if self._apart is not None:
+            before = len(found)
+            self._apart.scan(text, match_event_handler=on_match, scratch=self._scratch("apart"))
+            found[before:] = [self._apart_list[number] for number in found[before:]]
+        return found
 
     def _scan_joined(self, texts: Sequence[bytes], at_once: int) -> tuple[np.ndarray, np.ndarray]:
         ids: list[int] = []

@@ -96,11 +96,15 @@ class ExactScanner:
 
     def scan(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """int64 [m] positions of texts, int64 [m] numbers of the patterns found there, in no set order."""
-        where, what = [], []
+        where: list[int] = []
+        what: list[int] = []
         for position, text in enumerate(texts):
-            hits = (self._set.Match(text) or ()) if self._of_set else ()  # None where nothing matches
-            found = [self._of_set[hit] for hit in hits]
-            found += [number for number, pattern in self._alone if pattern.matches(text)]
+            found = self.find(text)
             where += [position] * len(found)
-            what += found
+            what += sorted(found)
         return np.array(where, dtype=np.int64), np.array(what, dtype=np.int64)
+
+    def find(self, text: bytes) -> set[int]:
+        """The numbers of the patterns found in one text."""
+        hits = (self._set.Match(text) or ()) if self._of_set else ()  # None where nothing matches
+        return {self._of_set[hit] for hit in hits} | {number for number, one in self._alone if one.matches(text)}

@@ -91,6 +91,13 @@ class Layers:
             what.append(found[there])
         return np.concatenate(where), np.concatenate(what)
 
+    def find(self, text: bytes) -> set[int]:
+        """The numbers of the expressions found in one text."""
+        if self._whole:
+            return set(self._parts[0].layer.database.find(text))
+        found = {int(numbers[at]) for layer, numbers in self._parts for at in layer.database.find(text)}
+        return found - {-1}
+
 
 def _chosen(number_of: Mapping[bytes, int], shelf: Shelf) -> tuple[list[_Part], dict[bytes, int]]:
     """The layers that serve on, the largest first, and what is to be compiled: numbers by mark, in order."""

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tierbreak.core.tables import TIERS, schema
+from tierbreak.core.codes import TIERS
+from tierbreak.core.tables import schema
 from tierbreak.tools.compare.joint import Index, Joint
 
 OLD, NEW = "old", "new"

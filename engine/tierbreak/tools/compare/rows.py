@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tierbreak.core.cells import DateOrder, Debits, Guards
+from tierbreak.core.cells import DateOrder
+from tierbreak.core.conditions import Debits
 from tierbreak.errors import InputError
 from tierbreak.files import Chunk, Source
 from tierbreak.files.columns import Columns
+from tierbreak.files.rows import RowReader
 from tierbreak.tools.compare.pairs import TrafficFacts
 
 
@@ -46,7 +48,7 @@ class Rows:
     def __init__(self, source: Source, reading: Reading) -> None:
         self._source, self._reading = source, reading
         source.raw_into = reading.columns.descriptor
-        self._guards = Guards(reading.columns, debits=reading.debits, date_order=reading.date_order)
+        self._guards = RowReader(reading.columns, debits=reading.debits, date_order=reading.date_order)
         self._ids = _Ids(source.name, many=reading.id == reading.columns.descriptor)
         self.total, self._broken = 0, 0
         self.first: str | None = None

@@ -13,7 +13,7 @@ from tierbreak.bundle import shipped
 from tierbreak.core.normalise import normalise
 from tierbreak.registry import Registry
 from tierbreak.rulebook import Rulebook
-from tierbreak.tools.models.simulate import SPLITS, TRAFFIC, Simulator, examples
+from tierbreak.tools.models.simulate import SPLITS, TRAFFIC, Simulator, authored, examples
 from tierbreak.tools.models.simulate.inputs import Inputs
 from tierbreak.tools.models.simulate.no_brand import KINDS
 from tierbreak.tools.models.simulate.popular import BETWEEN_PEOPLE, HEAD, popularity

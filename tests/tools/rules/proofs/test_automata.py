@@ -8,21 +8,21 @@ import pytest
 from tierbreak.rulebook.patterns import Expression, from_exact, from_regex, from_words
 from tierbreak.tiers.rules import database
 from tierbreak.tiers.rules.exact import ExactPattern
-from tierbreak.tools.rules.proofs import Automaton, Unprovable, shortest
+from tierbreak.tools.rules.proofs import Unprovable, automaton_of, shortest
 from tools.rules.proofs.conftest import folded_texts, random_expression
 
 
 def words(text, at=None):
-    return Automaton.of(from_words(text, at))
+    return automaton_of(from_words(text, at))
 
 
 def regex(pattern):
-    return Automaton.of(from_regex(pattern))
+    return automaton_of(from_regex(pattern))
 
 
 def raw(source):
     """A source that no loader has looked at."""
-    return Automaton.of(Expression(source, host_only=False, one_line=True))
+    return automaton_of(Expression(source, host_only=False, one_line=True))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def raw(source):
         ([words("DELTA AIR")], [words("DELTA")], "DELTAAIR"),
         ([words("UBER")], [words("UBER", "start")], "!UBER"),
         ([words("UBER")], [words("UBER", "start"), words("UBER", "end")], "!UBER!"),
-        ([Automaton.of(from_exact("7-11 #2"))], [], "7-11 #2"),
+        ([automaton_of(from_exact("7-11 #2"))], [], "7-11 #2"),
         ([regex("A{3,5}B")], [], "AAAB"),
         ([regex("A{3,5}B"), regex("^.{7}$")], [regex("A{4}")], "! !AAAB"),
         ([regex(r"\BX\B")], [], "0X0"),
@@ -116,7 +116,7 @@ def agree(seed, cases, *, longest, looks=False):
     for _ in range(cases):
         expressions = [random_expression(rng, looks=looks) for _ in range(rng.randint(1, 3))]
         inside = rng.randint(1, len(expressions))
-        automata = [Automaton.of(expression) for expression in expressions]
+        automata = [automaton_of(expression) for expression in expressions]
         answer = shortest(automata[:inside], automata[inside:])
         patterns = [re.compile(expression.source, re.IGNORECASE) for expression in expressions]
 

@@ -63,8 +63,8 @@ def test_candidates():
 
 
 def test_an_exact_text_is_the_only_one_that_is_found():
-    from tierbreak.tools.rules.proofs import Automaton
+    from tierbreak.tools.rules.proofs import automaton_of
 
-    exact = Automaton.of(from_exact("UBER *TRIP"))
+    exact = automaton_of(from_exact("UBER *TRIP"))
     assert shortest([exact]).text == "UBER *TRIP"
-    assert shortest([exact], [Automaton.of(from_words("UBER TRIP", None))]).empty
+    assert shortest([exact], [automaton_of(from_words("UBER TRIP", None))]).empty

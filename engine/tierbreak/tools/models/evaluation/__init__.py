@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tierbreak.core.tables import TIERS
+from tierbreak.core.codes import TIERS
 from tierbreak.registry import Registry
 from tierbreak.tools.models.evaluation import statistics
 from tierbreak.tools.models.evaluation.figures import (

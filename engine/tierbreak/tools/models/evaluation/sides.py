@@ -18,9 +18,10 @@ import numpy.typing as npt
 import polars as pl
 
 from tierbreak.bundle import SHIPPED, Default
+from tierbreak.core.codes import TIERS
 from tierbreak.core.normalise import normalise
 from tierbreak.core.policy import SILENCES, Policy, Weighed, weigh
-from tierbreak.core.tables import TIERS, TOP_K
+from tierbreak.core.tables import TOP_K
 from tierbreak.errors import SettingsError
 from tierbreak.registry import Registry
 from tierbreak.tools.models.evaluation.gold import Gold

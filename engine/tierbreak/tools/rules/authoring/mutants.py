@@ -18,13 +18,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tierbreak.rulebook import Guard, Pattern, Rule
+from tierbreak.rulebook import Condition, Pattern, Rule
 from tierbreak.rulebook.files import fold
 from tierbreak.rulebook.patterns import Expression, PatternError, from_regex, from_words, tokens
 
 KINDS = ("edge", "anchor", "alternative", "word", "look-around", "pattern", "unless", "guard")
 
-_NO_GUARD = Guard()
+_NO_GUARD = Condition()
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _column(each: Sequence[tuple[str, bool]], at: int) -> int:
     return len(_text(each, 0, at)) + 1
 
 
-def _of_guard(rule: Rule, guard: Guard) -> Iterator[Mutant]:
+def _of_guard(rule: Rule, guard: Condition) -> Iterator[Mutant]:
     for name in ("sign", "mcc", "country", "source"):
         if getattr(guard, name):
             changed = dataclasses.replace(guard, **{name: getattr(_NO_GUARD, name)})

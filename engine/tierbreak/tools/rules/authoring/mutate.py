@@ -28,7 +28,7 @@ from tierbreak.rulebook.files import contents, fold, listed, read_fragments
 from tierbreak.tiers.rules.exact import ExactScanner
 from tierbreak.tools.rules.authoring import scalars
 from tierbreak.tools.rules.authoring.mutants import Mutant, mutants
-from tierbreak.tools.rules.authoring.retrial import Asked, Court, finds, found
+from tierbreak.tools.rules.authoring.retrial import Asked, Retrial, finds, found
 from tierbreak.tools.rules.proofs import proof_cache
 from tierbreak.tools.rules.proofs.conditions import Row, cells, holds
 from tierbreak.tools.rules.proofs.language import Sources
@@ -112,18 +112,18 @@ def mutate(
     _check(book.rules, only)
     files, _ = contents(path for folder in engine.parts.bundle.rules for path in listed(folder))
     fragments, _ = read_fragments(files)
-    court = Court(engine)
+    retrial = Retrial(engine)
     tried = [
         _Tried(at, mutant)
         for at, rule in enumerate(book.rules)
         if rule.status in DECIDES and (not only or rule.id in only)
         for mutant in mutants(rule, fragments)
     ]
-    _kill(court, tried, _own(court, tried))
+    _kill(retrial, tried, _own(retrial, tried))
     advance(sum(each.killer is not None for each in tried))
-    _kill(court, tried, _of_book(court, [each for each in tried if each.killer is None]))
+    _kill(retrial, tried, _of_book(retrial, [each for each in tried if each.killer is None]))
     left = [each for each in tried if each.killer is None]
-    _separate(court, engine, left, shortest=bool(only))
+    _separate(retrial, engine, left, shortest=bool(only))
     advance(len(left))
     judged = defaultdict(list)
     for each in tried:
@@ -160,33 +160,33 @@ class _Tried:
         return Judged(mutant.kind, mutant.says, fate, self.killer, self.key, self.proposal, self.why)
 
 
-def _own(court: Court, tried: Sequence[_Tried]) -> Iterator[tuple[_Tried, Asked]]:
+def _own(retrial: Retrial, tried: Sequence[_Tried]) -> Iterator[tuple[_Tried, Asked]]:
     for each in tried:
-        for asked in court.of_rule[each.at]:
+        for asked in retrial.of_rule[each.at]:
             yield each, asked
 
 
-def _of_book(court: Court, tried: Sequence[_Tried]) -> Iterator[tuple[_Tried, Asked]]:
+def _of_book(retrial: Retrial, tried: Sequence[_Tried]) -> Iterator[tuple[_Tried, Asked]]:
     """Mutants with the examples of other rules that they may see otherwise than the rule does."""
     widened = []
     for each in tried:
         if each.mutant.changed is not None:
             widened.append(each)
         else:
-            for asked in court.matched[each.at]:
+            for asked in retrial.matched[each.at]:
                 yield each, asked
-    texts = [text.encode() for text in court.texts]
+    texts = [text.encode() for text in retrial.texts]
     for start in range(0, len(widened), GROUP):
         group = widened[start : start + GROUP]
         where, what = ExactScanner([each.mutant.changed for each in group if each.mutant.changed]).scan(texts)
         for text, number in zip(where.tolist(), what.tolist(), strict=True):
-            for asked in court.of_text[text]:
+            for asked in retrial.of_text[text]:
                 yield group[number], asked
 
 
-def _kill(court: Court, tried: Sequence[_Tried], pairs: Iterator[tuple[_Tried, Asked]]) -> None:
+def _kill(retrial: Retrial, tried: Sequence[_Tried], pairs: Iterator[tuple[_Tried, Asked]]) -> None:
     """Note the first example that turns red, of the pairs given."""
-    rules = court.rules
+    rules = retrial.rules
     flipped = []
     for each, asked in pairs:
         if not asked.green:
@@ -196,20 +196,20 @@ def _kill(court: Court, tried: Sequence[_Tried], pairs: Iterator[tuple[_Tried, A
             asked.rule == each.at and not found(after.match, text)
         ):
             flipped.append((each, asked))
-    brands = court.settle([(asked.text, asked.row, each.at, each.mutant.rule) for each, asked in flipped])
+    brands = retrial.settle([(asked.text, asked.row, each.at, each.mutant.rule) for each, asked in flipped])
     for (each, asked), brand in zip(flipped, brands, strict=True):
         own = each.mutant.rule if asked.rule == each.at else rules[asked.rule]
-        if each.killer is None and court.red(asked, brand, own):
+        if each.killer is None and retrial.red(asked, brand, own):
             each.killer = asked.example.descriptor
 
 
-def _separate(court: Court, engine: Engine, left: Sequence[_Tried], *, shortest: bool) -> None:
+def _separate(retrial: Retrial, engine: Engine, left: Sequence[_Tried], *, shortest: bool) -> None:
     """Find what is equivalent, and propose texts for what is not."""
     apart: list[tuple[_Tried, str, Row]] = []
     with proof_cache.answers(engine.settings.state / "proofs") as known:
         answers = Answers(known, states=STATES)
         for each in left:
-            rule, mutant = court.rules[each.at], each.mutant
+            rule, mutant = retrial.rules[each.at], each.mutant
             row, some = _row(rule, mutant)
             if not some:
                 each.equivalent = mutant.kind == "guard"
@@ -219,10 +219,10 @@ def _separate(court: Court, engine: Engine, left: Sequence[_Tried], *, shortest:
             each.equivalent, each.why = answer.empty, answer.why
             if answer.text is not None:
                 apart.append((each, answer.text, row))
-    today = court.settle([(text, row, -1, None) for _, text, row in apart])
-    then = court.settle([(text, row, each.at, each.mutant.rule) for each, text, row in apart])
+    today = retrial.settle([(text, row, -1, None) for _, text, row in apart])
+    then = retrial.settle([(text, row, each.at, each.mutant.rule) for each, text, row in apart])
     for (each, text, row), now, later in zip(apart, today, then, strict=True):
-        _propose(court, each, text, row, now, later)
+        _propose(retrial, each, text, row, now, later)
 
 
 def _row(rule: Rule, mutant: Mutant) -> tuple[Row, bool]:
@@ -263,9 +263,9 @@ def _guessed(answers: Answers, rule: Rule, mutant: Mutant, row: Row) -> str | No
     return None
 
 
-def _propose(court: Court, each: _Tried, text: str, row: Row, now: int, later: int) -> None:
-    rule, encoded = court.rules[each.at], text.encode()
-    brand = court.ids[now] if now >= 0 else None
+def _propose(retrial: Retrial, each: _Tried, text: str, row: Row, now: int, later: int) -> None:
+    rule, encoded = retrial.rules[each.at], text.encode()
+    brand = retrial.ids[now] if now >= 0 else None
     if finds(rule, encoded, row) == finds(each.mutant.rule, encoded, row):
         each.why = f"`{text}` should tell the two apart, and the exact engine sees no difference"
         return
@@ -274,7 +274,7 @@ def _propose(court: Court, each: _Tried, text: str, row: Row, now: int, later: i
             each.why = f"the book decides `{text}` the same way either way: {brand or 'no brand'}"
             return
         each.key, each.proposal = "counterexamples", _item(rule, text, row, brand or "none")
-    elif now != court.brand[each.at] and not rule.deny:
+    elif now != retrial.brand[each.at] and not rule.deny:
         each.why = f"`{text}` is its own alone, and the book decides it as {brand or 'no brand'}"
     else:
         each.key, each.proposal = "examples", _item(rule, text, row, None)

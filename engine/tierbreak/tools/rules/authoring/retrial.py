@@ -13,9 +13,11 @@ import numpy as np
 import polars as pl
 
 from tierbreak import pipeline
-from tierbreak.core.arbitration import CASE_MATCHES, SPANS, STANDS, UNLESS, Standing, settle, stand
-from tierbreak.core.normalise import normalise
-from tierbreak.core.tables import GUARDED, read
+from tierbreak.core.arbitration import Spans, rule_on
+from tierbreak.core.cells import read
+from tierbreak.core.codes import Outcome
+from tierbreak.core.normalise import Texts, normalise
+from tierbreak.core.tables import GUARDED, CaseMatches
 from tierbreak.engine import Engine
 from tierbreak.rulebook import DECIDES, EVERY, Example, Pattern, Rule
 from tierbreak.rulebook.patterns import Expression
@@ -58,7 +60,7 @@ def finds(rule: Rule, text: bytes, row: Row) -> bool:
     return found(rule.match, text) and not found(rule.unless, text) and holds(rule, row)
 
 
-class Court:
+class Retrial:
     """The rulebook's examples, and what the engine decides on them.
 
     of_rule   position of a rule -> its own examples and counterexamples
@@ -82,7 +84,7 @@ class Court:
             self.of_text[index[each.text]].append(each)
         self.matched: dict[int, list[Asked]] = defaultdict(list)
         matches = engine.parts.rules.judge(pl.Series(self.texts, dtype=pl.String))
-        for text, rule in matches.select("folded", "rule").iter_rows():
+        for text, rule in zip(matches.text.tolist(), matches.rule.tolist(), strict=True):
             self.matched[rule] += self.of_text[text]
 
     def _collected(self) -> list[Asked]:
@@ -132,38 +134,39 @@ class Court:
         columns = {name: [getattr(row, name) for _, row, _, _ in trials] for name in GUARDED}
         texts = pl.Series([text for text, *_ in trials], dtype=pl.String)
         schema = {"descriptor": pl.String, **GUARDED}
-        batch = read(pl.DataFrame({"descriptor": texts, **columns}, schema=schema))
+        batch = read(pl.DataFrame({"descriptor": texts, **columns}, schema=schema)).rows
         # A text of its own for each trial, so that each is one case, whatever the others are.
-        distinct = pipeline.Texts(np.arange(n), texts, texts)
-        cases = pipeline.cases(parts, batch, distinct, pipeline.match(parts, distinct), self._settings)
-        standing = stand(self._exchanged(trials, cases.matches, cases.of_row), n, parts.precedence)
+        distinct = Texts(np.arange(n), texts, texts, frozenset())
+        run = pipeline.Run(frozenset(), self._settings.debits, self._settings.as_of or dt.date.today())
+        cases = pipeline.case(parts, batch, distinct, pipeline.match(parts, distinct), run)
         trial_of = np.empty(n, dtype=np.int64)
         trial_of[cases.of_row] = np.arange(n)
-        decided = settle(standing, self._spans(trials, standing, trial_of), parts.precedence)
-        brand = np.where(decided.tier == 0, decided.brand, -1)
+
+        def spans(case: int, rule: int) -> Spans:
+            text, _, exchanged, other = trials[int(trial_of[case])]
+            if rule != exchanged or other is None:
+                return parts.rules.spans(text, rule)
+            encoded = text.encode()
+            return sorted({span for each in other.match for span in _compiled(each.expression).spans(encoded)})
+
+        decided = rule_on(self._exchanged(trials, cases.matches, cases.of_row), n, parts.precedence, spans).decided
+        brand = np.where(decided.by_rules, decided.brand, -1)
         return [int(each) for each in brand[cases.of_row]]
 
-    def _exchanged(self, trials: Sequence[Trial], matches: pl.DataFrame, case_of: np.ndarray) -> pl.DataFrame:
+    def _exchanged(self, trials: Sequence[Trial], matches: CaseMatches, case_of: np.ndarray) -> CaseMatches:
         """The matches with those of the rules that stand in for others."""
         new = [
-            (int(case_of[at]), rule, 1, STANDS if finds(other, text.encode(), row) else UNLESS)
+            (int(case_of[at]), rule, Outcome.STANDS if finds(other, text.encode(), row) else Outcome.UNLESS)
             for at, (text, row, rule, other) in enumerate(trials)
             if other is not None
         ]
         if not new:
             return matches
-        extra = pl.DataFrame(new, schema=CASE_MATCHES, orient="row")
-        return pl.concat([matches.join(extra, on=["case", "rule"], how="anti"), extra])
-
-    def _spans(self, trials: Sequence[Trial], standing: Standing, trial_of: np.ndarray) -> pl.DataFrame:
-        rows = []
-        for at in np.flatnonzero(standing.doubtful).tolist():
-            case, rule = int(standing.case[at]), int(standing.rule[at])
-            text, _, exchanged, other = trials[int(trial_of[case])]
-            if rule == exchanged and other is not None:
-                encoded = text.encode()
-                spans = sorted({span for each in other.match for span in _compiled(each.expression).spans(encoded)})
-            else:
-                spans = self._parts.rules.spans(text, rule)
-            rows += [(case, rule, start, end) for start, end in spans]
-        return pl.DataFrame(rows, schema=SPANS, orient="row")
+        case, rule, outcome = np.array(new, dtype=np.int64).T
+        kept = matches.take(~np.isin(matches.case << 32 | matches.rule, case << 32 | rule))
+        return CaseMatches(
+            case=np.r_[kept.case, case],
+            rule=np.r_[kept.rule, rule],
+            pattern=np.r_[kept.pattern, np.ones(len(new), dtype=np.uint16)],
+            outcome=np.r_[kept.outcome, outcome.astype(np.uint8)],
+        )

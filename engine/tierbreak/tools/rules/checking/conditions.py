@@ -8,7 +8,7 @@ from pathlib import Path
 from tierbreak.errors import Fault
 from tierbreak.files import open_source
 from tierbreak.files.columns import choose
-from tierbreak.rulebook import RUNS, Guard
+from tierbreak.rulebook import RUNS, Condition
 from tierbreak.tools.rules.checking.codes import fault
 from tierbreak.tools.rules.checking.subject import Subject
 
@@ -43,7 +43,7 @@ def columns(traffic: Path) -> frozenset[str]:
         return frozenset(choose(source.columns, {}, name=source.name).names) - {"descriptor", "weight"}
 
 
-def _asked(guard: Guard) -> Iterator[tuple[str, str]]:
+def _asked(guard: Condition) -> Iterator[tuple[str, str]]:
     """The keys of a guard, each with the column that it asks for."""
     if guard.sign:
         yield "sign", "amount"

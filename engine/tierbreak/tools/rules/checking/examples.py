@@ -87,7 +87,8 @@ def _matched_by_own(engine: Engine, asked: list[_Asked]) -> list[bool]:
     texts = folded.unique(maintain_order=True)
     index = {text: at for at, text in enumerate(texts)}
     rules = [rule.id for rule in engine.parts.book.rules]
-    found = {(text, rules[rule]) for text, rule in engine.parts.rules.judge(texts).select("folded", "rule").iter_rows()}
+    matches = engine.parts.rules.judge(texts)
+    found = {(text, rules[rule]) for text, rule in zip(matches.text.tolist(), matches.rule.tolist(), strict=True)}
     return [(index[text], each.rule.id) in found for text, each in zip(folded, asked, strict=True)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tierbreak.errors import Fault
-from tierbreak.rulebook import Example, Guard, Place, Rule
+from tierbreak.rulebook import Condition, Example, Place, Rule
 from tierbreak.rulebook.files import COMMON
 from tierbreak.rulebook.reader import FileReader
 from tierbreak.tools.rules.checking.codes import fault
@@ -93,7 +93,7 @@ def _idle_parts(subject: Subject, rule: Rule) -> Iterator[Fault]:
     def idle(word: str, says: str, fix: str) -> Fault:
         return fault("R053", subject.sources.find(rule.place, word), says, word, "what changes something", fix)
 
-    if rule.when in (Guard(optional=True), Guard(optional=False)):
+    if rule.when in (Condition(optional=True), Condition(optional=False)):
         yield idle("when", "`when` asks nothing of any column", "name a column, or drop it")
     lists = {"outranks": rule.outranks}
     if rule.when:

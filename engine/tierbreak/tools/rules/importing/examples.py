@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tierbreak.core.arbitration import UNLESS
+from tierbreak.core.codes import Outcome
 from tierbreak.tools.rules.importing.order import Sorter
 from tierbreak.tools.rules.importing.plan import Entry
 from tierbreak.tools.rules.importing.reach import strings
@@ -47,7 +47,7 @@ def shown(sorter: Sorter, kept: Sequence[Entry], edges: np.ndarray, witnesses: M
     arena = sorter.arena(pl.Series(list(dict.fromkeys(every)), dtype=pl.String))
     decided, case, rule = arena.decide(edges)
     index = {text: at for at, text in enumerate(arena.texts.to_list())}
-    finds = decided.outcome != UNLESS
+    finds = decided.outcome != Outcome.UNLESS
     found = set(zip(case[finds].tolist(), rule[finds].tolist(), strict=True))
     brand_of = {int(number): entry.brand for number, entry in zip(arena.brands, kept, strict=True)}
 

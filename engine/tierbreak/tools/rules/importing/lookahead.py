@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tierbreak.rulebook.patterns import PatternError, from_regex, tokens
 from tierbreak.tools.rules.importing.strings import samples
-from tierbreak.tools.rules.proofs import Automaton, Unprovable, shortest
+from tierbreak.tools.rules.proofs import Unprovable, automaton_of, shortest
 
 _LOOKS = ("(?!", "(?=", "(?<!", "(?<=")
 #: Behind any string of A: so that one that ends in a space, which no folded text does, is tried too.
@@ -126,7 +126,7 @@ def _ends_once(before: str) -> bool:
     free = "".join(token for token, inside in tokens(before) if inside or token not in (r"\b", r"\B", "$", "^"))
     try:
         shorter, longer = (
-            Automaton.of(from_regex(f"^(?:{free}){rest}{_MARK}$")) for rest in ("", ".+")
+            automaton_of(from_regex(f"^(?:{free}){rest}{_MARK}$")) for rest in ("", ".+")
         )  # fmt: skip
     except (Unprovable, PatternError):
         return False

@@ -32,8 +32,8 @@ from tierbreak.tiers.rules import RulesTier
 from tierbreak.tools.rules.importing.ordered import OrderedBook
 from tierbreak.tools.rules.importing.plan import Entry
 from tierbreak.tools.rules.importing.reach import strings
-from tierbreak.tools.rules.importing.rearbitrate import Arena
-from tierbreak.tools.rules.proofs import Automaton, Unprovable, shortest
+from tierbreak.tools.rules.importing.rearbitrate import Rearbitration
+from tierbreak.tools.rules.proofs import Automaton, Unprovable, automaton_of, shortest
 
 Why = Literal["seen", "proved", "generic"]
 
@@ -77,16 +77,16 @@ class Sorter:
         self._of_position = {entry.position: at for at, entry in enumerate(kept)}
         self._edges: dict[tuple[int, int], Why] = {}
 
-    def arena(self, texts: pl.Series, positions: np.ndarray | None = None) -> Arena:
+    def arena(self, texts: pl.Series, positions: np.ndarray | None = None) -> Rearbitration:
         """An arena of folded texts; the rule that must win each is the line that decides it.
 
         positions   of the deciding lines, where they are known; else the list is asked for the folded texts
         """
         first = self._book.first(texts) if positions is None else positions
         want = np.array([self._of_position.get(at, -1) for at in first.tolist()], dtype=np.int64)
-        return Arena(self._rules, self._precedence, texts, want)
+        return Rearbitration(self._rules, self._precedence, texts, want)
 
-    def sort(self, traffic: Arena | None, decided: int, unseen: float = UNSEEN) -> Order:
+    def sort(self, traffic: Rearbitration | None, decided: int, unseen: float = UNSEEN) -> Order:
         """The edges that the traffic, the proofs and the generic rules need.
 
         decided   texts of the traffic that the list decides
@@ -106,7 +106,7 @@ class Sorter:
                 self._settle(arena, "seen" if arena is traffic else "proved")
         return Order(dict(self._edges), generic, share, texts)
 
-    def _settle(self, arena: Arena, why: Why) -> list[tuple[int, int, int]]:
+    def _settle(self, arena: Rearbitration, why: Why) -> list[tuple[int, int, int]]:
         """Add edges until every text of the arena is decided as the list decides it, or no edge helps."""
         found: list[tuple[int, int, int]] = []
         for _ in range(ROUNDS):
@@ -170,7 +170,7 @@ def _entangled(kept: Sequence[Entry]) -> list[str]:
             if len(words) < 2:
                 continue
             try:
-                automaton = Automaton.of(pattern.expression)
+                automaton = automaton_of(pattern.expression)
             except Unprovable:
                 continue
             starts[words[0]].append((entry.brand, automaton))

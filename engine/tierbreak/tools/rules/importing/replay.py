@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from tierbreak.core.arbitration import FAMILY, SPAN, STANDS, UNLESS
+from tierbreak.core.codes import Outcome
 from tierbreak.core.tables import schema
 from tierbreak.engine import Engine
 from tierbreak.tools.rules.importing.importing import Imported, lines
@@ -120,7 +120,7 @@ class _Sides:
             at.tolist(), case.tolist(), start.tolist(), end.tolist(), descriptors.to_list(), strict=True
         ):
             rules, outcome = part.standing.rule[low:high].tolist(), part.settled.outcome[low:high].tolist()
-            left = [rule for rule, what in zip(rules, outcome, strict=True) if what == STANDS]
+            left = [rule for rule, what in zip(rules, outcome, strict=True) if what == Outcome.STANDS]
             line = int(first[row])
             why, says = self._explain(line, text, dict(zip(rules, outcome, strict=True)), left)
             old, new = int(self.brand_of_line[line]), int(part.settled.brand[here])
@@ -161,10 +161,10 @@ class _Sides:
         )
         found = self._lines(left) if left else "another line finds"
         said: dict[int, tuple[Why, str]] = {
-            UNLESS: ("unless", f"an `unless` of the rule of line {number} finds it too"),
-            SPAN: ("span", f"{found} a longer piece of it, and no edge puts line {number} above"),
-            FAMILY: ("family", f"{found} a deeper brand of the same family"),
-            STANDS: ("contested", f"{found} it, and no edge parts them: never seen together"),
+            Outcome.UNLESS: ("unless", f"an `unless` of the rule of line {number} finds it too"),
+            Outcome.SPAN: ("span", f"{found} a longer piece of it, and no edge puts line {number} above"),
+            Outcome.FAMILY: ("family", f"{found} a deeper brand of the same family"),
+            Outcome.STANDS: ("contested", f"{found} it, and no edge parts them: never seen together"),
         }  # fmt: skip
         return said.get(outcome.get(rule, -1) if rule is not None else -1, otherwise)
 

@@ -23,7 +23,7 @@ from tierbreak.errors import Fault
 from tierbreak.rulebook.patterns import Expression, PatternError, from_exact, from_regex, from_words, tokens
 from tierbreak.tools.rules.importing.lookahead import Kept, Turned, turned
 from tierbreak.tools.rules.importing.reading import LegacyRule
-from tierbreak.tools.rules.proofs import Automaton, Unprovable, shortest
+from tierbreak.tools.rules.proofs import Unprovable, automaton_of, shortest
 
 Kind = Literal["words", "regex", "exact"]
 
@@ -187,7 +187,7 @@ def _same(one: Expression, other: Expression) -> bool:
     if one.source == other.source:
         return True
     try:
-        a, b = Automaton.of(one), Automaton.of(other)
+        a, b = automaton_of(one), automaton_of(other)
     except Unprovable:
         return False
     return shortest([a], [b]).empty and shortest([b], [a]).empty

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from tierbreak import pipeline
-from tierbreak.core.arbitration import unsettled
 from tierbreak.core.tables import schema
 from tierbreak.errors import SettingsError
 from tierbreak.parts import Parts
@@ -78,7 +77,7 @@ def ask_model(
 
 
 def _texts(parts: Parts, part: Replayed) -> pl.DataFrame:
-    still = unsettled(part.settled)
+    still = part.settled.unsettled
     fired = np.zeros(len(part.n), dtype=bool)
     fired[part.standing.case] = True
     _, decided, lacking = recalled(parts, part, still)

@@ -78,9 +78,9 @@ def hits(asked: Sequence[Candidate], texts: Sequence[str]) -> list[np.ndarray]:
     rules = tuple(rule(f"c{at:08}", "", [one.words]) for at, one in enumerate(asked))
     tier = RulesTier(Rulebook.of(rules), [[fold(one.words)] for one in asked], shelf=None)
     found = tier.judge(pl.Series(texts, dtype=pl.String))
-    order = np.argsort(found["rule"].to_numpy(), kind="stable")
-    edges = np.searchsorted(found["rule"].to_numpy()[order], np.arange(len(asked) + 1))
-    where = found["folded"].to_numpy()[order].astype(np.int64)
+    order = np.argsort(found.rule, kind="stable")
+    edges = np.searchsorted(found.rule[order], np.arange(len(asked) + 1))
+    where = found.text[order]
     return [where[edges[at] : edges[at + 1]] for at in range(len(asked))]
 
 

@@ -7,9 +7,8 @@ are one class.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-from tierbreak.rulebook.patterns import Expression
 from tierbreak.tools.rules.proofs.syntax import (
     AFTER_OTHER,
     AFTER_WORD,
@@ -37,14 +36,13 @@ class Automaton:
     rows     state -> the next state by class, or None where nobody asked yet: `row(state)` makes it
     ends     state -> whether a text that ends here has been found
 
-    >>> from tierbreak.rulebook.patterns import from_words
-    >>> uber = Automaton.of(from_words("UBER", None))
+    >>> uber = Automaton(Network.of((b"\\bUBER\\b",)))
     >>> uber.finds(b"THE UBER TRIP"), uber.finds(b"HUBER")
     (True, False)
     """
 
     def __init__(self, network: Network, sources: tuple[bytes, ...] = ()) -> None:
-        """Use `of` or `from_sources`."""
+        """Use `automaton_of` or `automaton_from` of lookaround.py."""
         self.sources, self._network = sources, network
         self.blocks = self._cut()
         self._kinds = [WORD if block & WORDS else OTHER for block in self.blocks]
@@ -66,22 +64,6 @@ class Automaton:
         self._again = {WORD: self._open(0, AFTER_WORD), OTHER: self._open(0, AFTER_OTHER)}
         self._restarts = any(bits or complete for bits, complete in self._again.values())
         return self._state(*self._open(0, START))
-
-    @classmethod
-    def of(cls, expression: Expression) -> Automaton:
-        """The automaton of one expression, kept. Raises Unprovable."""
-        return cls.from_sources((expression.source,))
-
-    @staticmethod
-    @lru_cache(maxsize=1 << 13)
-    def from_sources(sources: tuple[bytes, ...]) -> Automaton:
-        """One automaton that finds what any of several expressions finds, kept. Raises Unprovable."""
-        network = Network.of(sources)
-        if network.looks:
-            from tierbreak.tools.rules.proofs.lookaround import Looking  # it is made of automata itself
-
-            return Looking(network, sources)
-        return Automaton(network, sources)
 
     def __repr__(self) -> str:
         return f"Automaton({b' | '.join(self.sources)!r})"

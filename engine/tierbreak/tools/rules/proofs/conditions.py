@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tierbreak.rulebook import Guard, Rule
+from tierbreak.rulebook import Condition, Rule
 
 #: Combinations of classes that are looked at; guards that cut rows finer than that are not reasoned about.
 MOST_CELLS = 4_000
@@ -63,7 +63,7 @@ def _holds(rule: Rule, column: str, value: Any) -> bool:
     return signed and all(_HOLDS[name](abs(value), bound) for name, bound in guard.amount)
 
 
-def _asks(guard: Guard, column: str) -> bool:
+def _asks(guard: Condition, column: str) -> bool:
     return bool(guard.sign or guard.amount) if column == "amount" else bool(getattr(guard, column))
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tierbreak.rulebook import Rule
 from tierbreak.tools.rules.proofs.automaton import Automaton
+from tierbreak.tools.rules.proofs.lookaround import automaton_from
 from tierbreak.tools.rules.proofs.search import STATES, Search, search
 
 
@@ -35,8 +36,8 @@ class RuleLanguage:
     def __init__(self, sources: Sources) -> None:
         """Use `of` or `from_sources`. Raises Unprovable."""
         self.sources = sources
-        self.found = Automaton.from_sources(sources.match)
-        self.but_not = Automaton.from_sources(sources.unless) if sources.unless else None
+        self.found = automaton_from(sources.match)
+        self.but_not = automaton_from(sources.unless) if sources.unless else None
 
     @classmethod
     def of(cls, rule: Rule) -> RuleLanguage:
@@ -52,12 +53,12 @@ class RuleLanguage:
     @cached_property
     def match(self) -> tuple[Automaton, ...]:
         """An automaton a pattern of `match`, in their order."""
-        return tuple(Automaton.from_sources((source,)) for source in self.sources.match)
+        return tuple(automaton_from((source,)) for source in self.sources.match)
 
     @cached_property
     def unless(self) -> tuple[Automaton, ...]:
         """An automaton a pattern of `unless`, in their order."""
-        return tuple(Automaton.from_sources((source,)) for source in self.sources.unless)
+        return tuple(automaton_from((source,)) for source in self.sources.unless)
 
     def finds(self, text: bytes) -> bool:
         """Whether the rule finds a folded text."""

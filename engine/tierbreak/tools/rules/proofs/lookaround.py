@@ -7,8 +7,10 @@ read already: an automaton runs beside, and says at each point whether a string 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
+from tierbreak.rulebook.patterns import Expression
 from tierbreak.tools.rules.proofs.automaton import FOUND, LOST, Automaton
 from tierbreak.tools.rules.proofs.syntax import (
     AFTER_OTHER,
@@ -203,3 +205,15 @@ def _least(items: frozenset[Item]) -> frozenset[Item]:
             for other in items
         )
     )
+
+
+def automaton_of(expression: Expression) -> Automaton:
+    """The automaton of one expression, kept. Raises Unprovable."""
+    return automaton_from((expression.source,))
+
+
+@lru_cache(maxsize=1 << 13)
+def automaton_from(sources: tuple[bytes, ...]) -> Automaton:
+    """One automaton that finds what any of several expressions finds, kept. Raises Unprovable."""
+    network = Network.of(sources)
+    return Looking(network, sources) if network.looks else Automaton(network, sources)

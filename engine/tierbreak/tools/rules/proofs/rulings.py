@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from tierbreak import pipeline
-from tierbreak.core.arbitration import OUTCOMES, STANDS, kind_names, settle, stand
-from tierbreak.core.tables import GUARDED, read
+from tierbreak.core.cells import read
+from tierbreak.core.codes import OUTCOMES, Outcome, collision_text
+from tierbreak.core.tables import GUARDED
 from tierbreak.parts import Parts
-from tierbreak.settings import Settings
 from tierbreak.tools.rules.proofs.conditions import Row
 
 
@@ -39,9 +40,12 @@ class Ruling:
 def scan(parts: Parts, texts: Sequence[str]) -> list[frozenset[int]]:
     """For each folded text the rules that find it: a pattern matches and no `unless`, guards not asked."""
     found: list[set[int]] = [set() for _ in texts]
-    matches = parts.rules.judge(pl.Series(texts, dtype=pl.String)).filter(~pl.col("excluded"))
-    for text, rule in matches.select("folded", "rule").iter_rows():
-        found[text].add(rule)
+    matches = parts.rules.judge(pl.Series(texts, dtype=pl.String))
+    for text, rule, excluded in zip(
+        matches.text.tolist(), matches.rule.tolist(), matches.excluded.tolist(), strict=True
+    ):
+        if not excluded:
+            found[text].add(rule)
     return [frozenset(rules) for rules in found]
 
 
@@ -50,24 +54,21 @@ def rule_on(parts: Parts, texts: Sequence[str], rows: Sequence[Row]) -> list[Rul
     if not texts:
         return []
     columns = {name: [getattr(row, name) for row in rows] for name in GUARDED}
-    batch = read(pl.DataFrame({"descriptor": list(texts), **columns}, schema={"descriptor": pl.String, **GUARDED}))
-    settings = Settings(debits="negative")
-    distinct = pipeline.Texts.of(batch["descriptor"], frozenset())
-    cases = pipeline.cases(parts, batch, distinct, pipeline.match(parts, distinct), settings)
-    standing = stand(cases.matches, len(cases.text), parts.precedence)
-    settled = settle(standing, pipeline.spans(parts, distinct, cases, standing), parts.precedence)
+    batch = read(pl.DataFrame({"descriptor": list(texts), **columns}, schema={"descriptor": pl.String, **GUARDED})).rows
+    ruling = pipeline.rule(parts, batch, pipeline.Run(frozenset(), "negative", dt.date.today()))
+    cases, standing, settled = ruling.cases, ruling.ruled.standing, ruling.ruled.decided
     start = np.searchsorted(standing.case, np.arange(len(cases.text) + 1))
     out = []
     for case in cases.of_row.tolist():
         here = slice(start[case], start[case + 1])
         of = dict(zip(standing.rule[here].tolist(), settled.outcome[here].tolist(), strict=True))
-        brand = int(settled.brand[case]) if settled.tier[case] == 0 else -1
+        brand = int(settled.brand[case]) if settled.by_rules[case] else -1
         out.append(
             Ruling(
                 brand,
-                frozenset(rule for rule, outcome in of.items() if outcome == STANDS),
+                frozenset(rule for rule, outcome in of.items() if outcome == Outcome.STANDS),
                 {rule: OUTCOMES[outcome] for rule, outcome in of.items()},
-                kind_names(int(settled.kinds[case])),
+                collision_text(int(settled.kinds[case])),
             )
         )
     return out

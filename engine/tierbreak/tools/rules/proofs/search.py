@@ -71,10 +71,11 @@ def shortest(
     states   how many states of the product may be visited before the answer is "unknown"
 
     >>> from tierbreak.rulebook.patterns import from_words
-    >>> delta, france = (Automaton.of(from_words(words, None)) for words in ("DELTA AIR", "AIR FRANCE"))
+    >>> from tierbreak.tools.rules.proofs.lookaround import automaton_of
+    >>> delta, france = (automaton_of(from_words(words, None)) for words in ("DELTA AIR", "AIR FRANCE"))
     >>> shortest([delta, france]).text
     'DELTA AIR FRANCE'
-    >>> shortest([delta], [Automaton.of(from_words("DELTA", None))])
+    >>> shortest([delta], [automaton_of(from_words("DELTA", None))])
     Search(text='DELTAAIR', empty=False, why='')
     """
     return search(

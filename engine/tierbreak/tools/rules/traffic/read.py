@@ -15,11 +15,13 @@ from typing import Any
 
 import polars as pl
 
-from tierbreak.core.cells import DateOrder, Debits, Guards
+from tierbreak.core.cells import DateOrder
+from tierbreak.core.conditions import Debits
 from tierbreak.core.tables import GUARDED, schema
 from tierbreak.errors import InputError
 from tierbreak.files import open_source
 from tierbreak.files.columns import choose
+from tierbreak.files.rows import RowReader
 from tierbreak.rulebook import Rulebook
 
 #: `n` is the rows that are counted here, or the sum of their weights; `money` the sum of the magnitudes of their
@@ -92,7 +94,7 @@ class Traffic:
         with open_source(input, format) as source:
             chosen = choose(source.columns, columns or {}, name=source.name)
             source.raw_into = chosen.descriptor
-            guards = Guards(chosen, debits=debits, date_order=date_order)
+            guards = RowReader(chosen, debits=debits, date_order=date_order)
             have = tuple(name for name in GUARDED if name in chosen.names)
             for chunk in source:
                 rows = _measured(guards.rows(chunk).filter(pl.col("descriptor").is_not_null()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from tierbreak import pipeline
-from tierbreak.core.arbitration import Decisions, Standing, decide, settle, stand, unsettled
-from tierbreak.core.conditions import Cases
-from tierbreak.core.tables import read
+from tierbreak.core.arbitration import Decisions, SpansOf, Standing, decide
+from tierbreak.core.cells import read
+from tierbreak.core.normalise import Texts
+from tierbreak.core.tables import Cases, Evidence
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Evidence, Texts
 from tierbreak.settings import Settings
 from tierbreak.tools.rules.traffic.read import Traffic
 
@@ -26,7 +27,7 @@ class Replayed:
     """What tier `rules` makes of a part of the traffic. Cases are the positions of all arrays but `rows`.
 
     rows       the part of `Traffic.rows`
-    spans      SPANS of the doubtful matches
+    spans      of the doubtful matches
     settled    decisions; tier 0 where rules settled, else -1
     n, money   float64 [cases], what the rows of each case count for
     row        int64 [cases], the first row of each case: where a string to show is found
@@ -36,7 +37,7 @@ class Replayed:
     texts: Texts
     cases: Cases
     standing: Standing
-    spans: pl.DataFrame
+    spans: SpansOf
     settled: Decisions
     n: np.ndarray
     money: np.ndarray
@@ -55,18 +56,16 @@ def replays(parts: Parts, traffic: Traffic, settings: Settings, *, chunk: int = 
 
 def replayed(parts: Parts, rows: pl.DataFrame, settings: Settings, texts: Texts | None = None) -> Replayed:
     """The same on some rows of TRAFFIC; `texts` are theirs where another rulebook has seen them."""
-    batch = read(rows.drop("n", "money", "last"))
-    texts = texts or Texts.of(batch["descriptor"], settings.off)
-    cases = pipeline.cases(parts, batch, texts, pipeline.match(parts, texts), settings)
-    standing = stand(cases.matches, len(cases.text), parts.precedence)
-    spans = pipeline.spans(parts, texts, cases, standing)
-    settled = settle(standing, spans, parts.precedence)
+    batch = read(rows.drop("n", "money", "last")).rows
+    run = pipeline.Run(settings.off, settings.debits, settings.as_of or dt.date.today())
+    ruling = pipeline.rule(parts, batch, run, texts=texts)
+    texts, cases, ruled = ruling.texts, ruling.cases, ruling.ruled
     n, money = (
         np.bincount(cases.of_row, weights=rows[name].to_numpy(), minlength=len(cases.text)) for name in ("n", "money")
     )
     first = np.empty(len(cases.text), dtype=np.int64)
     first[cases.of_row[::-1]] = np.arange(len(cases.of_row))[::-1]
-    return Replayed(rows, texts, cases, standing, spans, settled, n, money, first)
+    return Replayed(rows, texts, cases, ruled.standing, ruled.spans, ruled.decided, n, money, first)
 
 
 def recalled(parts: Parts, part: Replayed, which: np.ndarray) -> tuple[Evidence, Decisions, np.ndarray]:
@@ -77,6 +76,6 @@ def recalled(parts: Parts, part: Replayed, which: np.ndarray) -> tuple[Evidence,
               `which` whose key the cache has not seen, so that only the model could say
     """
     evidence = pipeline.recall(parts, part.texts, part.cases, which)
-    ranked = evidence.ranked(which & unsettled(part.settled))
+    ranked = evidence.ranked(which & part.settled.unsettled)
     decided = decide(part.settled, ranked, part.standing.vetoed, parts.thresholds)
     return evidence, decided, which & (evidence.of_case < 0)

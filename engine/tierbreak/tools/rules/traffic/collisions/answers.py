@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from tierbreak.core.arbitration import REASONS
+from tierbreak.core.codes import REASONS
 from tierbreak.tools.rules.traffic.collisions.model_answers import SILENT, UNKNOWN
 from tierbreak.tools.rules.traffic.collisions.report import Answer, How
 from tierbreak.tools.rules.traffic.collisions.trial import Scene

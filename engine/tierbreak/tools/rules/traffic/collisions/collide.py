@@ -12,8 +12,8 @@ from tierbreak.engine import Engine
 from tierbreak.rulebook import EVERY, Rule
 from tierbreak.tools.rules.traffic.collisions.causes import Group, group
 from tierbreak.tools.rules.traffic.collisions.drafts import nearby
-from tierbreak.tools.rules.traffic.collisions.find import HARMLESS, KINDS, find, texts_only
-from tierbreak.tools.rules.traffic.collisions.model_answers import SILENT, UNKNOWN, Voice
+from tierbreak.tools.rules.traffic.collisions.find import HARMLESS, KINDS, find
+from tierbreak.tools.rules.traffic.collisions.model_answers import SILENT, UNKNOWN, ModelAnswers
 from tierbreak.tools.rules.traffic.collisions.proof import prove
 from tierbreak.tools.rules.traffic.collisions.repairs import Bench
 from tierbreak.tools.rules.traffic.collisions.report import Cause, Kind, Party, Report, Shown, Volume
@@ -55,7 +55,7 @@ def collisions(
         colliding=made.volume(np.arange(len(made.found.kind))),
         kinds=tuple(made.kind(kind) for kind in range(len(KINDS))),
         causes=tuple(made.cause(one) for own in chosen for one in own),
-        model=made.listening.voice.present,
+        model=made.listening.model_answers.present,
         keys=made.listening.keys(),
         notices=(*engine.notices, *traffic.notices, *made.notices()),
     )
@@ -68,13 +68,13 @@ class _Collisions:
         self.parts, self.settings, self.traffic = engine.parts, engine.settings, traffic
         self.found = find(self.parts, traffic, self.settings, advance=advance)
         self.groups = group(self.found, self.parts.precedence.brand)
-        voice = Voice(self.parts, self.settings)
-        self.listening = Listening(self.found, traffic, voice, self.parts.precedence)
+        model_answers = ModelAnswers(self.parts, self.settings)
+        self.listening = Listening(self.found, traffic, model_answers, self.parts.precedence)
         self._ranks = self._ranked()
 
     @cached_property
     def bench(self) -> Bench:
-        return Bench(self.parts, self.traffic, self.found, self.settings, self.listening.voice)
+        return Bench(self.parts, self.traffic, self.found, self.settings, self.listening.model_answers)
 
     def notices(self) -> list[str]:
         broken = self.traffic.broken
@@ -111,7 +111,7 @@ class _Collisions:
 
     def kind(self, kind: int) -> Kind:
         mine = [one for one in self.groups if one.star.kind == kind]
-        modelled = self.listening.voice.present and kind not in HARMLESS
+        modelled = self.listening.model_answers.present and kind not in HARMLESS
         settled = modelled and any(one.star.role != "even" for one in mine)
         against = sum(float(self.found.n[self.listening.against(one)].sum()) for one in mine)
         return Kind(
@@ -125,7 +125,7 @@ class _Collisions:
     def cause(self, one: Group) -> Cause:
         book, star = self.parts.book.rules, one.star
         leader, partners, grave = book[star.rule], one.partners.rows(), star.kind not in HARMLESS
-        sample = Sample.of(one, self.found, self.traffic, texts_only(self.settings))
+        sample = Sample.of(one, self.found, self.traffic, self.settings)
         repairs, tried = self.bench.repairs(one, self.listening.against(one)) if grave else ((), 0)
         others = [
             self._party(
@@ -171,7 +171,7 @@ class _Collisions:
         shown, marks = marked(text, spans(text, one.star.rule), spans(text, other))
         said = int(self.listening.says[case])
         model = {SILENT: "silent", UNKNOWN: "not asked"}.get(said) or self.parts.registry.ids[said]
-        modelled = self.listening.voice.present and one.star.kind not in HARMLESS
+        modelled = self.listening.model_answers.present and one.star.kind not in HARMLESS
         return Shown(
             text=shown,
             rows=float(self.found.n[case]),

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import polars as pl
 
-from tierbreak.rulebook import Guard
+from tierbreak.rulebook import Condition
 
 Sign: TypeAlias = Literal["debit", "credit"]
 
@@ -20,8 +20,10 @@ CHANCE = 1_000
 MOST_CODES = 6
 
 
-def parting(wrong: pl.DataFrame, right: pl.DataFrame, has: Guard | None, *, debits: str) -> Iterator[tuple[Guard, str]]:
-    """Guards that all right rows pass and no wrong one does.
+def parting(
+    wrong: pl.DataFrame, right: pl.DataFrame, has: Condition | None, *, debits: str
+) -> Iterator[tuple[Condition, str]]:
+    """RowReader that all right rows pass and no wrong one does.
 
     wrong, right   rows of TRAFFIC, read with `ranges`
     has            the rule's guard today
@@ -29,7 +31,7 @@ def parting(wrong: pl.DataFrame, right: pl.DataFrame, has: Guard | None, *, debi
     """
     if math.comb(wrong.height + right.height, min(wrong.height, right.height)) < CHANCE or not right.height:
         return
-    own = has or Guard()
+    own = has or Condition()
     if "amount_low" in wrong.columns:
         if own.sign is None and (sign := _sign(wrong, right, debits)):
             yield dataclasses.replace(own, sign=sign), "amount"

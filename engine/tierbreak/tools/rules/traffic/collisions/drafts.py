@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tierbreak.rulebook import Guard, Pattern, Place, Rule
+from tierbreak.rulebook import Condition, Pattern, Place, Rule
 from tierbreak.rulebook.patterns import Expression, from_words
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 .+/&'-]*(?<! )")
@@ -43,9 +43,9 @@ def pattern(one: Pattern) -> str:
     return f"{{{one.kind}: {text}{f', at: {one.at}' if one.at else ''}}}"
 
 
-def guard(one: Guard) -> str:
+def guard(one: Condition) -> str:
     """
-    >>> guard(Guard(sign="debit", amount=(("lt", 100.0),), mcc=("4121",)))
+    >>> guard(Condition(sign="debit", amount=(("lt", 100.0),), mcc=("4121",)))
     "when: {sign: debit, amount: {lt: 100}, mcc: ['4121']}"
     """
     inside = [f"sign: {one.sign}"] if one.sign else []

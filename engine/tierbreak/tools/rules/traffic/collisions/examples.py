@@ -65,7 +65,7 @@ class Examples:
         """The examples that a rule finds: their places, and the scene of them."""
         if self._found is None:
             return None
-        texts = self._found.filter(pl.col("rule") == rule)["folded"].to_numpy()
+        texts = self._found.text[self._found.rule == rule]
         at = np.flatnonzero(np.isin(self._of_row, texts))
         return (at, Scene.of(self._parts, self._rows[at], self._settings)) if len(at) else None
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tierbreak.core import normalise
-from tierbreak.core.arbitration import DENIED, FAMILY, OUTRANKED, SPAN, STANDS, VETO, Precedence
-from tierbreak.core.arbitration import KINDS as RECORDED
+from tierbreak.core.arbitration import Precedence, SpansOf, any_inside
+from tierbreak.core.codes import COLLISIONS as RECORDED
+from tierbreak.core.codes import Outcome
 from tierbreak.core.tables import schema
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Texts
 from tierbreak.settings import Settings
 from tierbreak.tools.rules.traffic.read import Traffic
 from tierbreak.tools.rules.traffic.replay import Replayed, replayed
@@ -32,16 +31,10 @@ _NONE = 255
 LINKS = schema(
     case=pl.Int64, kind=pl.UInt8, winner=pl.UInt32, winner_match=pl.UInt16, loser=pl.UInt32, loser_match=pl.UInt16
 )
-_LIVE = (STANDS, OUTRANKED, SPAN, FAMILY)
+_LIVE = (Outcome.STANDS, Outcome.OUTRANKED, Outcome.SPAN, Outcome.FAMILY)
 _IN_DISPUTE = 1 << RECORDED.index("contested")
 #: Distinct rows that one thread replays at a time.
 CHUNK = 500_000
-
-
-def texts_only(settings: Settings) -> Settings:
-    """The same without the steps that make a key: rules do not look at it, and it costs more than the folded text."""
-    keys = frozenset(step.name for step in normalise.STEPS if step.of == "key")
-    return settings.model_copy(update={"off": settings.off | keys})
 
 
 @dataclass(frozen=True)
@@ -105,12 +98,11 @@ def find(
     advance: Callable[[int], None] = lambda rows: None,
 ) -> Found:
     """Replay the traffic and keep what collides. Two parts at a time: half of the work leaves a core idle."""
-    plain = texts_only(settings)
     starts = range(0, traffic.rows.height, chunk)
 
     def one(start: int) -> _Found:
         rows = traffic.rows[start : start + chunk]
-        part = replayed(parts, rows, plain, _texts(rows["descriptor"], plain.off))
+        part = replayed(parts, rows, settings)
         found = _found(part, parts.precedence, start)
         advance(part.rows.height)
         return found
@@ -132,17 +124,6 @@ def find(
     )
 
 
-def _texts(descriptors: pl.Series, off: frozenset[str]) -> Texts:
-    """What `Texts.of` gives, without keys: most rows differ already, and finding the few that do not is half of it."""
-    folded = normalise.normalise(descriptors, off=off)["folded"].alias("folded")
-    distinct = folded.unique(maintain_order=True)
-    if len(distinct) == len(folded):
-        return Texts(np.arange(len(folded)), folded, folded)
-    places = distinct.to_frame().with_row_index("text")
-    of_row = folded.to_frame().join(places, on="folded", how="left", maintain_order="left")["text"]
-    return Texts(of_row.to_numpy().astype(np.int64), distinct, distinct)
-
-
 @dataclass(frozen=True)
 class _Found:
     kind: np.ndarray
@@ -161,7 +142,7 @@ def _found(part: Replayed, book: Precedence, start: int) -> _Found:
     cases, place = np.unique(links["case"].to_numpy(), return_inverse=True)
     links = links.with_columns(case=pl.Series(place.astype(np.int64))).sort("case", "winner", "loser")
     kind = links.unique("case", keep="first", maintain_order=True)["kind"].to_numpy()
-    live = np.flatnonzero(np.isin(outcome, (*_LIVE, DENIED, VETO)))
+    live = np.flatnonzero(np.isin(outcome, (*_LIVE, Outcome.DENIED, Outcome.VETO)))
     kept = _Part(
         start,
         len(part.n),
@@ -181,7 +162,7 @@ def _links(part: Replayed, book: Precedence) -> pl.DataFrame:
     columns = {
         "case": standing.case[at],
         "rule": standing.rule[at].astype(np.uint32),
-        "match": standing.match[at].astype(np.uint16),
+        "match": standing.pattern[at],
         "brand": standing.brand[at],
         "outcome": outcome[at],
     }
@@ -202,37 +183,36 @@ def _links(part: Replayed, book: Precedence) -> pl.DataFrame:
 
     differ, upward = pl.col("brand") != pl.col("brand_lost"), pl.col("rule") < pl.col("rule_lost")
     in_dispute = matches.filter(pl.Series(part.settled.kinds[columns["case"]] & _IN_DISPUTE > 0))
-    stood = in_dispute.filter(pl.col("outcome") == STANDS)
+    stood = in_dispute.filter(pl.col("outcome") == Outcome.STANDS)
     edges = pl.DataFrame(book.edges.astype(np.uint32), schema=["rule", "rule_lost"], orient="row")
     above = of(*_LIVE)
     links = pl.concat([
         marked(pairs(stood, stood).filter(differ & upward), CONTESTED, _NONE),
-        marked(pairs(of(VETO), of(DENIED)).filter(~differ | (pl.col("brand") < 0)), DENIAL, DENIAL),
-        marked(pairs(above, of(OUTRANKED)).filter(differ).join(edges, on=["rule", "rule_lost"], how="semi"),
+        marked(pairs(of(Outcome.VETO), of(Outcome.DENIED)).filter(~differ | (pl.col("brand") < 0)), DENIAL, DENIAL),
+        marked(pairs(above, of(Outcome.OUTRANKED)).filter(differ).join(edges, on=["rule", "rule_lost"], how="semi"),
                EDGE, RELATED),
-        marked(pairs(above, of(SPAN)).filter(differ).join(_insides(part.spans), on=["case", "rule", "rule_lost"],
-                                                          how="semi"), INSIDE, RELATED),
-        marked(pairs(of(STANDS), of(FAMILY)), RELATED, RELATED),
+        marked(pairs(above, of(Outcome.SPAN)).filter(differ)
+               .join(_insides(part.spans), on=["case", "rule", "rule_lost"], how="semi"), INSIDE, RELATED),
+        marked(pairs(of(Outcome.STANDS), of(Outcome.FAMILY)), RELATED, RELATED),
         marked(pairs(above, above).filter(upward & ~differ), BRAND, BRAND),
     ])  # fmt: skip
     gravest = pl.col("kind") == pl.col("kind").min().over("case")
     return links.filter((pl.col("kind") != _NONE) & gravest).match_to_schema(LINKS)
 
 
-def _insides(spans: pl.DataFrame) -> pl.DataFrame:
+def _insides(spans: SpansOf) -> pl.DataFrame:
     """Which rule (`rule_lost`) has an occurrence inside a longer one of which other (`rule`), by case."""
-    inner = spans.rename({"rule": "rule_lost"})
-    return (
-        inner.join(spans, on="case", suffix="_outer")
-        .filter(
-            pl.col("rule") != pl.col("rule_lost"),
-            pl.col("start_outer") <= pl.col("start"),
-            pl.col("end_outer") >= pl.col("end"),
-            pl.col("end_outer") - pl.col("start_outer") > pl.col("end") - pl.col("start"),
-        )
-        .select(pl.col("case").cast(pl.Int64), "rule", "rule_lost")
-        .unique()
-    )
+    of_case: dict[int, list[int]] = {}
+    for case, rule in spans:
+        of_case.setdefault(case, []).append(rule)
+    pairs = [
+        (case, outer, inner)
+        for case, rules in of_case.items()
+        for inner in rules
+        for outer in rules
+        if outer != inner and any_inside(spans[case, inner], spans[case, outer])
+    ]
+    return pl.DataFrame(pairs, schema={"case": pl.Int64, "rule": pl.UInt32, "rule_lost": pl.UInt32}, orient="row")
 
 
 def related(one: np.ndarray, other: np.ndarray, book: Precedence) -> np.ndarray:

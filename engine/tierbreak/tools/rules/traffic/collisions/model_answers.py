@@ -6,17 +6,16 @@ import numpy as np
 import polars as pl
 
 from tierbreak import pipeline
-from tierbreak.core.arbitration import CASE_MATCHES
-from tierbreak.core.conditions import Cases
+from tierbreak.core.normalise import Texts
+from tierbreak.core.tables import CaseMatches, Cases, Evidence
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Evidence, Texts
 from tierbreak.settings import Settings
 
 #: In place of a brand: the model does not speak; nobody has asked it.
 SILENT, UNKNOWN = -1, -2
 
 
-class Voice:
+class ModelAnswers:
     """The model's answers for descriptors, as registry indexes.
 
     present   whether there is a model at all
@@ -58,17 +57,16 @@ class Voice:
         which = self.says(descriptors) == UNKNOWN
         of_text = np.zeros(len(texts.key), dtype=bool)
         of_text[texts.of_row[which]] = True
-        evidence, (fresh, _) = pipeline.ask(self._parts, texts, cases, of_text)
+        evidence, fresh = pipeline.ask(self._parts, texts, cases, of_text)
         says = self._spoken(evidence)
         keys = texts.key.to_list()
         self._asked |= {keys[at]: int(says[at]) for at in np.flatnonzero(of_text)}
-        return len(fresh)
+        return len(fresh.keys)
 
     def _texts(self, descriptors: pl.Series) -> tuple[Texts, Cases]:
         """Texts, and a case for each of them."""
         texts = Texts.of(descriptors, self._settings.off)
-        none = pl.DataFrame(schema=CASE_MATCHES)
-        return texts, Cases(texts.of_row, np.arange(len(texts.folded)), none, {})
+        return texts, Cases(texts.of_row, np.arange(len(texts.folded)), CaseMatches.none(), {})
 
     def _spoken(self, evidence: Evidence) -> np.ndarray:
         """int64 [texts]"""

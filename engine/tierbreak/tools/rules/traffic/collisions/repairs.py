@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
+from tierbreak.core.normalise import Texts
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Texts
 from tierbreak.rulebook import Rule
 from tierbreak.settings import Settings
 from tierbreak.tools.rules.traffic.collisions import candidates
@@ -18,8 +18,8 @@ from tierbreak.tools.rules.traffic.collisions.answers import BY_RULE, OPEN, Answ
 from tierbreak.tools.rules.traffic.collisions.candidates import ORDER, Candidate
 from tierbreak.tools.rules.traffic.collisions.causes import Group
 from tierbreak.tools.rules.traffic.collisions.examples import Examples
-from tierbreak.tools.rules.traffic.collisions.find import CONTESTED, DENIAL, EDGE, INSIDE, Found, related, texts_only
-from tierbreak.tools.rules.traffic.collisions.model_answers import Voice
+from tierbreak.tools.rules.traffic.collisions.find import CONTESTED, DENIAL, EDGE, INSIDE, Found, related
+from tierbreak.tools.rules.traffic.collisions.model_answers import ModelAnswers
 from tierbreak.tools.rules.traffic.collisions.report import Flow, Repair, Volume
 from tierbreak.tools.rules.traffic.collisions.trial import Scene, finds
 from tierbreak.tools.rules.traffic.masking import masked
@@ -49,9 +49,11 @@ class _Own:
 class Bench:
     """Where repairs are tried. Made once a report: what is known of a rule serves all causes that it stands in."""
 
-    def __init__(self, parts: Parts, traffic: Traffic, found: Found, settings: Settings, voice: Voice) -> None:
-        self._parts, self._traffic, self._found, self._voice = parts, traffic, found, voice
-        self._settings = texts_only(settings)
+    def __init__(
+        self, parts: Parts, traffic: Traffic, found: Found, settings: Settings, model_answers: ModelAnswers
+    ) -> None:
+        self._parts, self._traffic, self._found, self._model_answers = parts, traffic, found, model_answers
+        self._settings = settings
         self._examples = Examples(parts, self._settings)
         self._own = lru_cache(maxsize=8)(self._look)
 
@@ -165,7 +167,7 @@ class Bench:
         if not len(changed):
             return None
         table = self._traffic.rows[rows[changed]]
-        says = self._voice.says(table["descriptor"])
+        says = self._model_answers.says(table["descriptor"])
         old, new = old.of(changed), new.of(changed)
         agrees = related(new.brand, says, self._parts.precedence) | (new.how != BY_RULE)
         n, money = table["n"].to_numpy(), float(table["money"].sum())
@@ -183,7 +185,7 @@ class Bench:
 
     def _flows(self, table: pl.DataFrame, old: Answers, new: Answers, says: np.ndarray) -> tuple[Flow, ...]:
         """The traffic diff."""
-        ids, voiced = self._parts.registry.ids, self._voice.present
+        ids, voiced = self._parts.registry.ids, self._model_answers.present
         before, after = (each.named(says, ids, model=voiced) for each in (old, new))
         flows = (
             table.select("descriptor", "n", "money")

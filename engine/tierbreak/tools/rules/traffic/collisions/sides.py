@@ -10,7 +10,7 @@ import polars as pl
 from tierbreak.core.arbitration import Precedence
 from tierbreak.tools.rules.traffic.collisions.causes import Group
 from tierbreak.tools.rules.traffic.collisions.find import DENIAL, HARMLESS, Found, related
-from tierbreak.tools.rules.traffic.collisions.model_answers import SILENT, UNKNOWN, Voice
+from tierbreak.tools.rules.traffic.collisions.model_answers import SILENT, UNKNOWN, ModelAnswers
 from tierbreak.tools.rules.traffic.collisions.report import Sides
 from tierbreak.tools.rules.traffic.read import Traffic
 
@@ -27,15 +27,15 @@ class Listening:
     asked   keys that the model was asked for anew
     """
 
-    def __init__(self, found: Found, traffic: Traffic, voice: Voice, book: Precedence) -> None:
-        self._found, self._traffic, self.voice, self._book = found, traffic, voice, book
+    def __init__(self, found: Found, traffic: Traffic, model_answers: ModelAnswers, book: Precedence) -> None:
+        self._found, self._traffic, self.model_answers, self._book = found, traffic, model_answers, book
         self._grave = np.flatnonzero(~np.isin(found.kind, HARMLESS))
         self.says = np.full(len(found.kind), UNKNOWN, dtype=np.int64)
         self.asked = 0
         self._hear()
 
     def _hear(self) -> None:
-        self.says[self._grave] = self.voice.says(self._descriptors(self._grave))
+        self.says[self._grave] = self.model_answers.says(self._descriptors(self._grave))
 
     def _descriptors(self, cases: np.ndarray) -> pl.Series:
         return self._traffic.rows["descriptor"].gather(self._found.row[cases])
@@ -44,14 +44,14 @@ class Listening:
         """Ask the model for `most` keys of these causes that are not known, ASKED of one cause; none is stored."""
         for one in groups:
             unknown = one.cases[self.says[one.cases] == UNKNOWN][: min(ASKED, most - self.asked)]
-            self.asked += self.voice.ask(self._descriptors(unknown))
+            self.asked += self.model_answers.ask(self._descriptors(unknown))
         self._hear()
 
     def keys(self) -> tuple[int, int, int]:
         """Distinct keys, those that the cache knew, and those asked anew."""
-        if not self.voice.present:
+        if not self.model_answers.present:
             return 0, 0, 0
-        keys, known = self.voice.heard(self._descriptors(self._grave))
+        keys, known = self.model_answers.heard(self._descriptors(self._grave))
         return keys, known - self.asked, self.asked
 
     def unknown(self, kind: int) -> float:
@@ -83,7 +83,7 @@ class Listening:
 
     def sides(self, one: Group) -> Sides | None:
         """In rows; None where there is no model, or nothing to side with."""
-        if not self.voice.present or one.star.kind in HARMLESS:
+        if not self.model_answers.present or one.star.kind in HARMLESS:
             return None
         rows = np.bincount(self.sided(one), weights=self._found.n[one.cases], minlength=5).tolist()
         lost, settled = self.against(one), one.star.role != "even"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tierbreak.core.normalise import Texts
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Texts
 from tierbreak.settings import Settings
 from tierbreak.tools.rules.traffic.collisions.causes import Group
 from tierbreak.tools.rules.traffic.collisions.find import Found

@@ -15,11 +15,12 @@ import numpy as np
 import polars as pl
 
 from tierbreak import pipeline
-from tierbreak.core.arbitration import SPANS, Decisions, settle, stand
-from tierbreak.core.conditions import Cases, guarded_rules, split
-from tierbreak.core.tables import read
+from tierbreak.core.arbitration import Decisions, Spans, rule_on
+from tierbreak.core.cells import read
+from tierbreak.core.conditions import Conditions
+from tierbreak.core.normalise import Texts
+from tierbreak.core.tables import Cases, Matches
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Texts
 from tierbreak.rulebook import Pattern, Rule
 from tierbreak.settings import Settings
 from tierbreak.tiers.rules.exact import ExactPattern
@@ -45,7 +46,7 @@ class Scene:
 
     rows: pl.DataFrame
     texts: Texts
-    matches: pl.DataFrame
+    matches: Matches
     cases: Cases
     decided: Decisions
     _parts: Parts
@@ -73,7 +74,7 @@ class Scene:
             parts,
             book=dataclasses.replace(parts.book, rules=tuple(book), edges=edges),
             precedence=dataclasses.replace(parts.precedence, edges=edges),
-            guarded=guarded_rules(book),
+            conditions=Conditions.of((rule.when, rule.valid) for rule in book),
         )
         given = self.rows if rows is None else rows
         return self._decided(changed, given, self.texts, matches, self._settings, change.rules, self._parts)
@@ -84,37 +85,34 @@ class Scene:
         parts: Parts,
         rows: pl.DataFrame,
         texts: Texts,
-        matches: pl.DataFrame,
+        matches: Matches,
         settings: Settings,
         changed: Mapping[int, Rule],
         before: Parts | None,
     ) -> Scene:
-        cases = split(
-            read(rows.drop("n", "money", "last", strict=False)), texts.of_row, len(texts.folded), matches,
-            parts.book.rules, parts.guarded, debits=settings.debits, as_of=settings.as_of or dt.date.today(),
-        )  # fmt: skip
-        standing = stand(cases.matches, len(cases.text), parts.precedence)
-        doubtful = np.flatnonzero(standing.doubtful)
+        batch = read(rows.drop("n", "money", "last", strict=False)).rows
+        run = pipeline.Run(settings.off, settings.debits, settings.as_of or dt.date.today())
+        cases = pipeline.case(parts, batch, texts, matches, run)
         exact = {index: exact_of(rule.match) for index, rule in changed.items()}
-        found: list[tuple[int, int, int, int]] = []
-        folded = texts.folded.gather(cases.text[standing.case[doubtful]]).to_list()
-        for text, case, rule in zip(
-            folded, standing.case[doubtful].tolist(), standing.rule[doubtful].tolist(), strict=True
-        ):
-            spans = spans_of(exact[rule], text) if rule in exact else parts.rules.spans(text, rule)
-            found += [(case, rule, start, end) for start, end in spans]
-        decided = settle(standing, pl.DataFrame(found, schema=SPANS, orient="row"), parts.precedence)
+        plain = pipeline.spans_of(parts, texts, cases)
+
+        def spans(case: int, rule: int) -> Spans:
+            if rule not in exact:
+                return plain(case, rule)
+            return spans_of(exact[rule], texts.folded[int(cases.text[case])])
+
+        decided = rule_on(cases.matches, len(cases.text), parts.precedence, spans).decided
         return cls(rows, texts, matches, cases, decided, before or parts, settings)
 
-    def _found_anew(self, matches: pl.DataFrame, index: int, rule: Rule) -> pl.DataFrame:
-        """MATCHES in which a rule's own rows are those of the rule as it would be."""
-        mine = matches.filter(pl.col("rule") == index)
-        texts = self.texts.folded.gather(mine["folded"].to_numpy()).to_list()
+    def _found_anew(self, matches: Matches, index: int, rule: Rule) -> Matches:
+        """Matches in which a rule's own are those of the rule as it would be."""
+        mine = matches.rule == index
+        texts = self.texts.folded.gather(matches.text[mine]).to_list()
         numbers, excluded = _found(texts, rule)
-        anew = mine.with_columns(
-            match=pl.Series(numbers, dtype=pl.UInt16), excluded=pl.Series(excluded, dtype=pl.Boolean)
-        )
-        return pl.concat([matches.filter(pl.col("rule") != index), anew.filter(pl.col("match") > 0)])
+        pattern, outside = matches.pattern.copy(), matches.excluded.copy()
+        pattern[mine], outside[mine] = numbers, excluded
+        left = ~mine | (pattern > 0)
+        return Matches(matches.text[left], matches.rule[left], pattern[left], outside[left])
 
 
 def exact_of(patterns: Sequence[Pattern]) -> list[ExactPattern]:

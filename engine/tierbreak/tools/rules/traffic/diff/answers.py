@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tierbreak.core.arbitration import REASONS, unsettled
-from tierbreak.core.tables import TIERS, schema
+from tierbreak.core.codes import REASONS, TIERS
+from tierbreak.core.normalise import Texts
+from tierbreak.core.tables import schema
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Texts
 from tierbreak.settings import Settings
 from tierbreak.tools.rules.traffic.replay import CHUNK, Replayed, recalled, replayed
 
@@ -60,7 +60,7 @@ class _Side:
     @property
     def open(self) -> np.ndarray:
         """bool [cases]: rules have not settled it."""
-        return unsettled(self.part.settled)
+        return self.part.settled.unsettled
 
     def denied(self) -> np.ndarray:
         """object [cases]: the brands that deny rules took out, joined by `+`; empty where none were."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from tierbreak.core.tables import GUARDED
 from tierbreak.registry import Registry
-from tierbreak.rulebook import DECIDES, EVERY, Example, Guard, Pattern, Rule
+from tierbreak.rulebook import DECIDES, EVERY, Condition, Example, Pattern, Rule
 from tierbreak.tools.rules.traffic.diff.versions import Version
 
 Kind = Literal["added", "changed", "removed"]
@@ -147,7 +147,7 @@ def _pattern(pattern: Pattern) -> str:
     return f"{pattern.kind} {pattern.text}{at}"
 
 
-def _guard(guard: Guard | None) -> str:
+def _guard(guard: Condition | None) -> str:
     if guard is None:
         return "always"
     says = [f"sign {guard.sign}"] if guard.sign else []

@@ -72,7 +72,7 @@ class Reach:
         """Boolean [n], for String [n]."""
         reached = np.zeros(len(descriptors), dtype=bool)
         if self._tier is not None and len(descriptors):
-            reached[self._tier.judge(folded(descriptors, off=self._off))["folded"].to_numpy()] = True
+            reached[self._tier.judge(folded(descriptors, off=self._off)).text] = True
         if self._labels is not None and len(descriptors):
             reached |= self._by_label(descriptors, self._labels)
         return pl.Series("reached", reached)

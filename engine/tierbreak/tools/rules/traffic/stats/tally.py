@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from tierbreak.core.arbitration import DENIED, SHADOW, UNLESS
+from tierbreak.core.codes import Outcome
 from tierbreak.parts import Parts
 from tierbreak.tiers.rules.exact import ExactPattern
 from tierbreak.tools.rules.traffic.replay import Replayed
@@ -82,7 +82,7 @@ class Tally:
             total += [self._by_rule(rule[which], weight[case[which]]) for weight in (part.n, part.money)]
         here = settled.tier == 0
         self.rows += [part.n[here].sum(), part.money[here].sum()]
-        pattern = self.first[rule] + standing.match - 1
+        pattern = self.first[rule] + standing.pattern - 1
         self.pattern_fired += _sums(pattern[fired], part.n[case[fired]], len(self.pattern_fired))
         self.pattern_decided += _sums(pattern[own], part.n[case[own]], len(self.pattern_decided))
         days = part.rows["last"].cast(pl.Int32).fill_null(NEVER).to_numpy().astype(np.int64)
@@ -107,7 +107,7 @@ class Tally:
         np.minimum.at(least, case[names], brand[names])
         np.maximum.at(most, case[names], brand[names])
         # A rule that names a brand is against the deny rules that take it away, and they are against it.
-        against = (least[case] < brand) | (most[case] > brand) | (outcome == DENIED)
+        against = (least[case] < brand) | (most[case] > brand) | (outcome == Outcome.DENIED)
         every, one = np.flatnonzero(deny & (brand < 0)), np.flatnonzero(deny & (brand >= 0))
         pairs = case << 32 | brand
         against[every] = most[case[every]] >= 0
@@ -147,7 +147,7 @@ class Tally:
         self.known += np.bincount(rule[asked], minlength=len(self.known))
 
     def _without(self, now: Now) -> None:
-        for varied in (without(self.parts, now), let_in(self.parts, now, SHADOW)):
+        for varied in (without(self.parts, now), let_in(self.parts, now, Outcome.SHADOW)):
             change, rule = varied.changes(now), now.part.standing.rule[varied.at]
             place = rule * len(CHANGES) + change
             n, money = now.part.n[varied.case], now.part.money[varied.case]
@@ -164,7 +164,7 @@ class Tally:
     def _excluded(self, now: Now) -> None:
         part = now.part
         standing, n = part.standing, part.n
-        at = np.flatnonzero(part.settled.outcome == UNLESS)
+        at = np.flatnonzero(part.settled.outcome == Outcome.UNLESS)
         if not len(at):
             return
         case, rule = standing.case[at], standing.rule[at]
@@ -176,7 +176,7 @@ class Tally:
                 exact = self._unless.setdefault(pattern.expression.source, ExactPattern(pattern.expression))
                 if exact.matches(encoded):
                     self.unless_fired[self.first_unless[index] + number] += weight
-        varied = let_in(self.parts, now, UNLESS)
+        varied = let_in(self.parts, now, Outcome.UNLESS)
         rule, weight = standing.rule[varied.at], n[varied.case]
         by, brand, tier = (getattr(part.settled, name)[varied.case] for name in ("rule", "brand", "tier"))
         new = varied.decided
@@ -204,7 +204,7 @@ class Tally:
         case = part.standing.case[at]
         folded, shown = part.texts.folded.gather(part.cases.text[case]), part.descriptors(case)
         columns = {"rule": part.standing.rule[at], "folded": folded, "descriptor": shown,
-                   "number": part.standing.match[at], "n": part.n[case]}  # fmt: skip
+                   "number": part.standing.pattern[at], "n": part.n[case]}  # fmt: skip
         self._texts.append(pl.DataFrame(columns).select(_TEXTS))
         if len(self._texts) > 4:
             self._texts = [self.texts()]
@@ -250,7 +250,7 @@ def named(part: Replayed) -> np.ndarray:
 
 
 def _fired(part: Replayed) -> np.ndarray:
-    return np.isin(part.settled.outcome, (*EFFECTIVE, SHADOW))
+    return np.isin(part.settled.outcome, (*EFFECTIVE, Outcome.SHADOW))
 
 
 def _sums(place: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:

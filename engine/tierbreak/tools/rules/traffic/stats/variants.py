@@ -10,32 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
 from tierbreak import pipeline
-from tierbreak.core.arbitration import (
-    CASE_MATCHES,
-    DENIED,
-    FAMILY,
-    OUTRANKED,
-    SHADOW,
-    SPAN,
-    STANDS,
-    UNLESS,
-    VETO,
-    Decisions,
-    decide,
-    settle,
-    stand,
-    unsettled,
-)
-from tierbreak.core.conditions import Cases, within
+from tierbreak.core.arbitration import Decisions, rule_on
+from tierbreak.core.codes import Outcome
+from tierbreak.core.tables import CaseMatches, Cases, Evidence
 from tierbreak.parts import Parts
-from tierbreak.pipeline import Evidence
 from tierbreak.tools.rules.traffic.replay import Replayed, recalled
 
 #: Outcomes of a match that has a say in its case, if only by being beaten.
-EFFECTIVE = (STANDS, VETO, DENIED, OUTRANKED, SPAN, FAMILY)
+EFFECTIVE = (Outcome.STANDS, Outcome.VETO, Outcome.DENIED, Outcome.OUTRANKED, Outcome.SPAN, Outcome.FAMILY)
 
 #: What becomes of the answer where a rule fired, once it is taken out (a `shadow` rule: let in).
 #:   idle         the rule was beaten or had nothing to do: all stays as it is
@@ -70,7 +54,7 @@ class Now:
         else:  # a blank key is asked of nobody
             blank = (part.texts.key == "").to_numpy()[part.cases.text]
             unseen = (evidence.of_case < 0) & ~blank
-        return cls(part, evidence, decided, unseen & unsettled(part.settled), unseen)
+        return cls(part, evidence, decided, unseen & part.settled.unsettled, unseen)
 
 
 @dataclass(frozen=True)
@@ -124,15 +108,18 @@ def without(parts: Parts, now: Now) -> Variants:
 
 
 def let_in(parts: Parts, now: Now, outcome: int) -> Variants:
-    """Every case once for each match that is SHADOW, as if that rule were active, or UNLESS, as if it had none.
+    """Every case once for each match that is SHADOW, as if its rule were active, or UNLESS, as if it had none.
 
     An `unless` of a rule with a guard or dates is left out: whether the guard would let the row pass was not asked.
     """
     at = np.flatnonzero(now.part.settled.outcome == outcome)
-    if outcome == UNLESS:
-        at = at[~parts.guarded[now.part.standing.rule[at]] & parts.precedence.decides[now.part.standing.rule[at]]]
+    if outcome == Outcome.UNLESS:
+        at = at[
+            ~parts.conditions.conditional[now.part.standing.rule[at]]
+            & parts.precedence.decides[now.part.standing.rule[at]]
+        ]
     else:
-        assert outcome == SHADOW
+        assert outcome == Outcome.SHADOW
     return _varied(parts, now, at, kept=True)
 
 
@@ -143,30 +130,38 @@ def _varied(parts: Parts, now: Now, at: np.ndarray, *, kept: bool) -> Variants:
     start = np.searchsorted(standing.case[effective], case, side="left")
     count = np.searchsorted(standing.case[effective], case, side="right") - start
     of = np.repeat(np.arange(len(at)), count)
-    match = effective[np.repeat(start, count) + within(count)]
+    match = effective[np.repeat(start, count) + _within(count)]
     if kept:
         of, match = np.r_[of, np.arange(len(at))], np.r_[match, at]
     else:
         others = match != at[of]
         of, match = of[others], match[others]
-    columns = {
-        "case": of,
-        "rule": standing.rule[match],
-        "match": standing.match[match],
-        "outcome": np.full(len(of), STANDS, dtype=np.uint8),
-    }
-    frame = pl.DataFrame(columns, schema_overrides=CASE_MATCHES)
+    matches = CaseMatches(
+        case=of,
+        rule=standing.rule[match],
+        pattern=standing.pattern[match],
+        outcome=np.full(len(of), Outcome.STANDS, dtype=np.uint8),
+    )
     # What is effective decides, and so does a shadow rule that is let in.
     book = replace(parts.precedence, decides=np.ones_like(parts.precedence.decides))
-    stood = stand(frame, len(at), book)
-    spans = pipeline.spans(parts, texts, Cases(cases.of_row, cases.text[case], frame, {}), stood)
-    settled = settle(stood, spans, book)
+    varied = Cases(cases.of_row, cases.text[case], matches, {})
+    ruled = rule_on(matches, len(at), book, pipeline.spans_of(parts, texts, varied))
+    settled = ruled.decided
     evidence = replace(now.evidence, of_case=now.evidence.of_case[case])
-    decided = decide(settled, evidence.ranked(unsettled(settled)), stood.vetoed, parts.thresholds)
-    return Variants(at, case, book.deny[standing.rule[at]], decided, unsettled(settled) & now._unseen[case])
+    decided = pipeline.decided_with(parts, ruled, evidence)
+    return Variants(at, case, book.deny[standing.rule[at]], decided, settled.unsettled & now._unseen[case])
 
 
 def _open(decided: Decisions) -> np.ndarray:
     """bool: rules did not settle the case, nor close it."""
     closed = (decided.tier < 0) & (decided.rule >= 0)
     return (decided.tier != 0) & ~closed
+
+
+def _within(count: np.ndarray) -> np.ndarray:
+    """0, 1, … count[i] - 1 for each i, one after the other.
+
+    >>> _within(np.array([2, 0, 3]))
+    array([0, 1, 0, 1, 2])
+    """
+    return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
