@@ -3,8 +3,7 @@
     python -m bench.experiment                       100 seeds of 20,000 users, some five minutes
     python -m bench.experiment --seeds 10 --users 2000
 
-Seeds are 0, 1, 2 … up to --seeds, all of them and no others. Each makes users (tierbreak.tools.models.simulate.users) of
-whom a Ramp
+Seeds are 0, 1, 2 … up to --seeds, all of them and no others. Each makes users (simulate/users.py) of whom a Ramp
 gives half the new arm, and who stay with a chance of 0.6, and of 0.6 plus the effect in the new arm. What is asked:
 
 held     in how many seeds the 95 % interval holds the effect that was put in: Welch's, CUPED's, the always-valid one

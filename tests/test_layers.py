@@ -42,14 +42,14 @@ LAYERS = (
     ("tiers/", ("core", "files/atomic", "errors")),
     ("rollout/", ("engine", "parts", "bundle", "core", "files", "settings", "errors")),
     ("tools/", (
-        "engine", "pipeline", "parts", "bundle", "settings", "tiers", "registry", "rulebook", "rollout", "core", "files",
-        "errors",
+        "engine", "pipeline", "parts", "bundle", "settings", "tiers", "registry", "rulebook", "rollout", "core",
+        "files", "errors",
     )),
     ("cli/", ("",)),
     ("__init__.py", ("engine", "rollout", "core", "settings", "errors")),
     ("", (
-        "bundle", "parts", "pipeline", "recent_keys", "serving", "settings", "single", "stats", "watch", "tiers", "registry",
-        "rulebook", "core", "files/atomic", "errors",
+        "bundle", "parts", "pipeline", "recent_keys", "serving", "settings", "single", "stats", "watch", "tiers",
+        "registry", "rulebook", "core", "files/atomic", "errors",
     )),
 )  # fmt: skip
 

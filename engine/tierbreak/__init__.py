@@ -1,9 +1,12 @@
 """The tierbreak engine: bank-statement descriptors into brands, every answer explained."""
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+
     from tierbreak.core.decisions import Decision, Explanation
     from tierbreak.engine import DEFAULT, SHIPPED, Engine, Result
     from tierbreak.errors import (
@@ -61,6 +64,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("tierbreak")
     if name not in __all__:
         raise AttributeError(f"module 'tierbreak' has no attribute {name!r}")
     value = getattr(import_module(f"tierbreak.{_HOMES.get(name, 'errors')}"), name)

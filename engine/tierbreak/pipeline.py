@@ -56,6 +56,9 @@ class Fresh:
     evidence: pl.DataFrame
 
 
+_NOTHING_NEW = Fresh(pl.Series("key", [], dtype=pl.String), pl.DataFrame(schema=EVIDENCE))
+
+
 @dataclass(frozen=True)
 class Ruling:
     """Steps 2 to 4 of a batch, and what rules make of its cases."""
@@ -121,14 +124,20 @@ def case(parts: Parts, batch: pl.DataFrame, texts: Texts, matches: Matches, run:
 
 def spans_of(parts: Parts, texts: Texts, cases: Cases) -> Callable[[int, int], Spans]:
     """(case, rule) -> where the rule's match stands: a call of the exact engine, where two brands are named."""
-    return lambda case, rule: parts.rules.spans(texts.folded[int(cases.text[case])], rule)
+    folded: list[str] = []  # as a list: to take one text out of a column costs as much as to find its spans
+
+    def spans(case: int, rule: int) -> Spans:
+        if not folded:
+            folded.extend(texts.folded.to_list())
+        return parts.rules.spans(folded[cases.text[case]], rule)
+
+    return spans
 
 
 def ask(parts: Parts, texts: Texts, cases: Cases, wanted: np.ndarray) -> tuple[Evidence, Fresh]:
     """Cache, then model, for the keys of the cases `wanted` (bool [cases]); beside it what the model said anew."""
     if parts.model is None or not wanted.any():
-        none = Evidence.none(len(cases.text))
-        return none, Fresh(none.keys, pl.DataFrame(schema=EVIDENCE))
+        return Evidence.none(len(cases.text)), _NOTHING_NEW
     keys, of_case = _keys(texts, cases, wanted)
     labels, scores, tier = _recalled(parts, keys)
     left = np.flatnonzero(tier != Tier.CACHE)

@@ -13,8 +13,7 @@ from typing import Generic, TypeVar, cast
 
 from tierbreak.core.codes import Reason
 from tierbreak.core.decisions import Decision, ReasonName
-from tierbreak.core.normalise import FOLDED_CHARS, fold_ascii
-from tierbreak.core.normaliser_steps import STEPS
+from tierbreak.core.normalise import fold_one
 from tierbreak.parts import Parts
 from tierbreak.pipeline import Run
 
@@ -70,17 +69,14 @@ class SingleRow:
         self._made: dict[int, Decision] = {}
         self._no_match = None if parts.model is not None else self._abstention(Reason.NO_MATCH)
         self._blank = self._abstention(Reason.BLANK)
-        self._folds = run.off.isdisjoint(step.name for step in STEPS if step.of == "folded")
 
     def decide(self, descriptor: str) -> Decision | None:
         """The decision, or None where a batch must say."""
-        if not self._folds or not descriptor.isascii():
+        folded = fold_one(descriptor, self._run.off)
+        if folded is None:
             return None
-        folded = fold_ascii(descriptor)
         if not folded:
             return self._blank
-        if len(folded) > FOLDED_CHARS:
-            return None
         rules = self._find(folded.encode())
         if not rules:
             return self._no_match

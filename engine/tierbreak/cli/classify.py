@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -110,9 +111,10 @@ def classify(
         if not quiet and columns.found:
             say("columns found: " + ", ".join(f"{part} = {columns.names[part]!r}" for part in columns.found))
         summary, start = Summary(), time.perf_counter()
+        today = engine.settings.as_of or dt.date.today()  # one day for the whole run, whatever midnight does
         with bar(rows, shown=not quiet) as advance:
             for chunk in _chunks(rows):
-                _one(chunk, rows, engine, guards, names, sink, table, summary)
+                _one(chunk, rows, engine, guards, names, sink, table, summary, today)
                 advance()
     if not quiet:
         for line in summary_lines(summary, rows, guards, engine, time.perf_counter() - start):
@@ -128,10 +130,11 @@ def _one(
     sink: Sink,
     table: Verdicts | None,
     summary: Summary,
+    as_of: dt.date,
 ) -> None:
     """Classify one chunk, write it out, add it to the summary."""
     given = guards.rows(chunk)
-    result = engine.run(given)
+    result = engine.run(given, as_of=as_of)
     decided = _broken_apart(result.rows, chunk)
     _refuse_late(rows, sink, names)
     out = chunk.rows.hstack(decided.rename(names).get_columns())

@@ -74,6 +74,7 @@ def load(
             model=None if no_model else model or SHIPPED,
             cache=None if no_cache else cache or DEFAULT,
             settings=Settings.of(**{name: value for name, value in settings.items() if value is not None}),
+            freeze=False,  # done below, with what the command line itself has loaded
         )
     finally:
         gc.freeze()

@@ -21,6 +21,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -208,17 +209,20 @@ def _crowded(case: np.ndarray, values: np.ndarray) -> np.ndarray:
     if not len(start):
         return np.zeros(0, dtype=bool)
     several = np.minimum.reduceat(values, start) != np.maximum.reduceat(values, start)
-    return np.repeat(several, np.diff(np.r_[start, len(case)]))
+    return np.repeat(several, np.diff(start, append=len(case)))
 
 
 def _first(case: np.ndarray) -> np.ndarray:
     """Positions at which a new case begins. `case` is ascending."""
-    return np.flatnonzero(np.r_[True, case[1:] != case[:-1]][: len(case)])
+    begins = np.ones(len(case), dtype=bool)
+    np.not_equal(case[1:], case[:-1], out=begins[1:])
+    return np.flatnonzero(begins)
 
 
 def _groups(positions: np.ndarray, case: np.ndarray) -> Sequence[np.ndarray]:
     """The positions, those of one case together. `case[positions]` is ascending."""
-    return np.split(positions, _first(case[positions])[1:]) if len(positions) else []
+    start = _first(case[positions]).tolist()
+    return [positions[here:there] for here, there in pairwise([*start, len(positions)])]
 
 
 def _outrank(
@@ -297,13 +301,13 @@ _NAMES_A_BRAND = (Outcome.STANDS, Outcome.OUTRANKED, Outcome.SPAN, Outcome.FAMIL
 
 def _yield_spans(group: np.ndarray, standing: Standing, spans: SpansOf, outcome: np.ndarray, kinds: np.ndarray) -> None:
     """Step 4 for the matches of one case."""
-    case, rule, brand = int(standing.case[group[0]]), standing.rule, standing.brand
-    own = [spans[case, int(rule[position])] for position in group]
+    case, brand = int(standing.case[group[0]]), standing.brand[group].tolist()
+    own = [spans[case, rule] for rule in standing.rule[group].tolist()]
     reach = [_reach(each) for each in own]
-    for inner, inner_spans in zip(group.tolist(), own, strict=True):
-        for outer, outer_reach in zip(group.tolist(), reach, strict=True):
+    for inner, inner_spans in enumerate(own):
+        for outer, outer_reach in enumerate(reach):
             if outer != inner and inner_spans and all(_inside(inner_spans, outer_reach)):
-                outcome[inner] = Outcome.SPAN
+                outcome[group[inner]] = Outcome.SPAN
                 if brand[inner] != brand[outer]:
                     kinds[case] |= Collision.SPAN.value
 

@@ -94,4 +94,10 @@ def collision_text(kinds: int) -> str | None:
     >>> collision_text(Collision.EDGE | Collision.SPAN)
     'edge+span'
     """
-    return "+".join(_text(kind.name or "") for kind in Collision if kinds & kind) or None
+    return _COLLISION_TEXTS[kinds]
+
+
+_COLLISION_TEXTS = tuple(
+    "+".join(_text(kind.name or "") for kind in Collision if kinds & kind) or None
+    for kinds in range(1 << len(Collision))
+)

@@ -179,7 +179,7 @@ class Record:
         return out
 
     def _blank(self) -> np.ndarray:
-        return (self.texts.folded.str.len_bytes() == 0).to_numpy()[self.cases.text]
+        return (self.texts.folded == "").to_numpy()[self.cases.text]
 
     def _with_contested(self, rule: pl.Series) -> pl.Series:
         """Where rules contest a case, every one of them is named."""

@@ -1,8 +1,8 @@
 """Descriptor -> `folded`, which rules see, and `key`, which cache and model see.
 
-STEPS (normaliser_steps.py) is the whole of it: an ordered list of named steps, each of which can be switched off. A step is data
-(polars string methods with their arguments), so that the fingerprint can name it. Steps at the same end of
-the text run as one expression, over and over until nothing more comes off: "NAME #12 AUSTIN TX 78701 USA"
+STEPS (normaliser_steps.py) is the whole of it: an ordered list of named steps, each of which can be switched off.
+A step is data (polars string methods with their arguments), so that the fingerprint can name it. Steps at the same
+end of the text run as one expression, over and over until nothing more comes off: "NAME #12 AUSTIN TX 78701 USA"
 has four tails.
 
 A step that few rows can need runs on those rows only, found by a search for a literal, and a large batch is
@@ -56,7 +56,8 @@ def normalise(descriptors: pl.Series, *, off: frozenset[str] = frozenset()) -> p
     off           names of steps that do not run
     returns       NORMALISED [n], same order. `folded` has no control characters and no whitespace but single
                   spaces (with every step on), and at most FOLDED_CHARS characters. `key` is at most KEY_CHARS
-                  characters, and is empty only where the descriptor is blank: where nothing would be left, less is taken away.
+                  characters, and is empty only where the descriptor is blank: where nothing would be left, less
+                  is taken away.
 
     A row's result depends on that row only. Raises SettingsError where `off` names no step.
 
@@ -95,6 +96,8 @@ class Texts:
     def of(cls, descriptors: pl.Series, off: frozenset[str]) -> Texts:
         """The texts of n descriptors (String, no nulls)."""
         distinct, of_row = distinct_of(descriptors)
+        if len(distinct) == 1 and (text := fold_one(distinct[0], off)) is not None:
+            return cls(of_row, distinct, pl.Series([text]), off)
         return cls(of_row, distinct, folded(distinct, off=off), off)
 
     @cached_property
@@ -121,17 +124,23 @@ def distinct_of(texts: pl.Series) -> tuple[pl.Series, np.ndarray]:
     return distinct, of_row.to_numpy().astype(np.int64)
 
 
+_FOLDING = frozenset(step.name for step in STEPS if step.of == "folded")
+
 #: Every ASCII control character to a space: what `split` then takes for one.
 _TO_SPACES = dict.fromkeys((*range(32), 127), " ")
 
 
-def fold_ascii(text: str) -> str:
-    """What every step of `folded` makes of one ASCII text, at most FOLDED_CHARS long or not, without a table.
+def fold_one(text: str, off: frozenset[str] = frozenset()) -> str | None:
+    """What `folded` makes of one text, without a table; None where only that can say: the text is not ASCII, or too
+    long, or a step is switched off.
 
-    >>> fold_ascii("Wal-Mart\\t #12 ")
-    'WAL-MART #12'
+    >>> fold_one("Wal-Mart\\t #12 "), fold_one("Café")
+    ('WAL-MART #12', None)
     """
-    return " ".join(text.translate(_TO_SPACES).upper().split())
+    if not text.isascii() or (off and not off.isdisjoint(_FOLDING)):
+        return None
+    out = " ".join(text.translate(_TO_SPACES).upper().split())
+    return out if len(out) <= FOLDED_CHARS else None
 
 
 def _on_all_cores(descriptors: pl.Series, plan: tuple[_Stage, ...], columns: list[str]) -> pl.DataFrame:

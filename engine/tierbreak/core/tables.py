@@ -70,7 +70,7 @@ EVIDENCE = schema(key=pl.UInt32, labels=pl.Array(pl.Int32, TOP_K), scores=pl.Arr
 #:     brand       brand_name  tier   confidence  band       rule               candidates      collision  reason
 #:     netflix     Netflix     rules  null        null       netflix.name       [netflix]       null       null
 #:     lyft        Lyft        model  0.993       very-high  null               [lyft, lidl]    null       null
-#:     null        null        null   null        null       no-merchant.zelle  []              null       not-a-merchant
+#:     null        null        null   null        null       no-merchant.zelle []              null       not-a-merchant
 DECISION = schema(
     brand=pl.String,
     brand_name=pl.String,
@@ -172,6 +172,9 @@ class Ranked:
     silence: np.ndarray
 
 
+_NO_KEYS = pl.Series("key", [], dtype=pl.String)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Steps 5 and 6: what cache and model know of some keys, policy applied.
@@ -194,7 +197,7 @@ class Evidence:
         """Nobody was asked."""
         empty = np.empty((0, TOP_K), dtype=np.int32)
         return cls(
-            keys=pl.Series("key", [], dtype=pl.String),
+            keys=_NO_KEYS,
             of_case=np.full(cases, -1, dtype=np.int64),
             tier=np.empty(0, np.uint8),
             brands=empty,

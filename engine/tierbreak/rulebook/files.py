@@ -135,8 +135,8 @@ def read_fragments(files: Mapping[Path, bytes]) -> tuple[dict[str, str], list[Fa
 
 def fold(text: str) -> str:
     """Rules are folded as descriptors are, so that `words: Café Rouge` finds CAFE ROUGE."""
-    if text.isascii():
-        return normalise.fold_ascii(text)
+    if (folded := normalise.fold_one(text)) is not None:
+        return folded
     return str(normalise.folded(pl.Series([text]))[0])
 
 

@@ -18,9 +18,9 @@ from tierbreak.core.tables import Matches
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.rulebook import RUNS, Pattern, Rulebook
 from tierbreak.rulebook.patterns import Expression
-from tierbreak.tiers.rules import database
 from tierbreak.tiers.rules.compiled_cache import Shelf
 from tierbreak.tiers.rules.cross_check import among
+from tierbreak.tiers.rules.database import CannotCompile
 from tierbreak.tiers.rules.exact import ExactPattern
 from tierbreak.tiers.rules.scanner import Scanner
 
@@ -74,24 +74,14 @@ class RulesTier:
     def _built(
         book: Rulebook, sets: Sequence[tuple[list[Expression], dict[int, list[bytes]]]], cache: Shelf
     ) -> list[Scanner]:
-        """A scanner for each set of expressions; raises RulebookError with every pattern that an engine refuses.
-
-        The exact engine is asked first: what it takes, Hyperscan can be asked to compile without going astray.
-        """
-        refused = {
-            expression.source: f"RE2 refuses it: {words}"
-            for expressions, _ in sets
-            for expression in expressions
-            if (words := ExactPattern(expression).refused())
-        }
+        """A scanner for each set of expressions; raises RulebookError with every pattern that an engine refuses."""
         scanners: list[Scanner] = []
-        if not refused:
-            for expressions, trials in sets:
-                try:
-                    scanners.append(Scanner(expressions, trials, cache))
-                except database.CannotCompile as error:
-                    said = error.numbers.items()
-                    refused |= {expressions[at].source: f"Hyperscan refuses it: {words}" for at, words in said}
+        refused: dict[bytes, str] = {}
+        for expressions, trials in sets:
+            try:
+                scanners.append(Scanner(expressions, trials, cache))
+            except CannotCompile as error:
+                refused |= {expressions[at].source: words for at, words in error.numbers.items()}
         if refused:
             raise RulebookError(f"{len(refused)} patterns do not compile", _refusals(book, refused))
         return scanners

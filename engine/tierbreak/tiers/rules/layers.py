@@ -22,6 +22,7 @@ import numpy as np
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tiers.rules import cross_check, database
 from tierbreak.tiers.rules.compiled_cache import Layer, Shelf, mark, mark_of
+from tierbreak.tiers.rules.exact import ExactPattern
 
 #: Databases that serve together at most.
 MOST = 4
@@ -56,7 +57,7 @@ class Layers:
         expressions   distinct; their positions are their numbers
         trials        number of an expression -> texts to try it on, moved about
 
-        Raises LosesMatches, and CannotCompile with every number that Hyperscan refuses.
+        Raises LosesMatches, and CannotCompile with every number that an engine refuses.
         """
         number_of = {mark_of(expression): number for number, expression in enumerate(expressions)}
         parts, missing = _chosen(number_of, shelf)
@@ -67,6 +68,7 @@ class Layers:
         shelved = len(parts)
         exact: dict[int, cross_check.Expected] = {}
         if missing or not parts:
+            check_exact({number: expressions[number] for number in missing.values()})
             with ThreadPoolExecutor(1) as beside:  # Hyperscan compiles without Python's lock
                 compiling = beside.submit(_compiled, missing, expressions)
                 for number in missing.values():
@@ -99,6 +101,20 @@ class Layers:
         return found - {-1}
 
 
+def check_exact(expressions: Mapping[int, Expression]) -> None:
+    """Raise CannotCompile with every number that the exact engine refuses.
+
+    It is asked before Hyperscan, which may go astray where it gives up; what lies in the compiled cache it has taken.
+    """
+    refused = {
+        number: f"RE2 refuses it: {words}"
+        for number, expression in expressions.items()
+        if (words := ExactPattern(expression).refused())
+    }
+    if refused:
+        raise database.CannotCompile(refused)
+
+
 def _chosen(number_of: Mapping[bytes, int], shelf: Shelf) -> tuple[list[_Part], dict[bytes, int]]:
     """The layers that serve on, the largest first, and what is to be compiled: numbers by mark, in order."""
     parts: list[_Part] = []
@@ -126,7 +142,8 @@ def _compiled(missing: Mapping[bytes, int], expressions: Sequence[Expression]) -
     try:
         compiled = database.Database.compile([expressions[number] for number in numbers])
     except database.CannotCompile as error:
-        raise database.CannotCompile({numbers[at]: words for at, words in error.numbers.items()}) from None
+        refused = {numbers[at]: f"Hyperscan refuses it: {words}" for at, words in error.numbers.items()}
+        raise database.CannotCompile(refused) from None
     return _Part(Layer(compiled, tuple(missing), [b""] * len(missing), set()), np.array(numbers, dtype=np.int64))
 
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import numpy as np
+import polars as pl
 
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tiers.rules import database
 from tierbreak.tiers.rules.compiled_cache import Shelf
 from tierbreak.tiers.rules.cross_check import among
 from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
-from tierbreak.tiers.rules.layers import Layers, LosesMatches
+from tierbreak.tiers.rules.layers import Layers, LosesMatches, check_exact
 
 log = logging.getLogger(__name__)
 
 #: One (text, expression) pair in this many of a large batch is read again by the exact engine.
 SAMPLE = 10_000
+#: From so many texts on, splitting the scan over the cores saves more than it costs.
+LARGE = 20_000
 #: Expressions that are read again together: a set of few is built in milliseconds, one of a whole book in seconds.
 GROUP = 128
 
@@ -36,7 +40,7 @@ class Scanner:
 
         trials   number -> texts that the expression is tried on, moved about
 
-        Raises database.CannotCompile with every number that Hyperscan refuses.
+        Raises database.CannotCompile with every number that an engine refuses.
         """
         self.expressions = expressions
         self.notices: list[str] = []
@@ -57,6 +61,7 @@ class Scanner:
             return ExactScanner(())
         if not database.available():
             self.notices.append("hyperscan is not installed here: RE2 serves every rule")
+            check_exact(dict(enumerate(self.expressions)))
             return ExactScanner(self.expressions)
         try:
             fast = Layers.build(self.expressions, trials, cache)
@@ -69,7 +74,7 @@ class Scanner:
 
     def scan(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """int64 [m] positions of texts, int64 [m] numbers of the expressions found there, each pair once."""
-        where, what = self._fast.scan(texts)
+        where, what = self._on_all_cores(texts)
         if self._slow is not None:
             fine = ~np.isin(what, self._wrong_numbers)
             slow_where, slow_what = self._slow.scan(texts)
@@ -83,6 +88,18 @@ class Scanner:
         if len(texts) >= SAMPLE and self.expressions:
             self._reread(texts, where, what)
         return where, what
+
+    def _on_all_cores(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """What the fast engine finds; Hyperscan lets go of the interpreter while it scans."""
+        cores = pl.thread_pool_size()
+        if len(texts) < LARGE or cores == 1:
+            return self._fast.scan(texts)
+        size = -(-len(texts) // cores)
+        starts = range(0, len(texts), size)
+        with ThreadPoolExecutor(cores) as pool:
+            parts = list(pool.map(lambda start: self._fast.scan(texts[start : start + size]), starts))
+        where = [where + start for start, (where, _) in zip(starts, parts, strict=True)]
+        return np.concatenate(where), np.concatenate([what for _, what in parts])
 
     def find(self, text: bytes) -> set[int]:
         """The numbers of the expressions found in one text: what `scan` says of it, without arrays."""

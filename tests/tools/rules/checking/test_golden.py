@@ -1,4 +1,4 @@
-"""What is said of broken rule files, word for word. `python tests/tools/rules/checking/golden.py` writes the outputs anew."""
+"""What is said of broken rule files, word for word. golden.py, run as a script, writes them anew."""
 
 import json
 import re

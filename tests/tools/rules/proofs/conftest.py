@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from tierbreak.core.conditions import guarded_rules
+from tierbreak.core.conditions import Conditions
 from tierbreak.parts import _precedence
 from tierbreak.rulebook import Rulebook
 from tierbreak.rulebook.patterns import PatternError, from_regex
@@ -69,7 +69,7 @@ def parts_of(case_engine, tmp_path):
             book=book,
             rules=RulesTier(book, [[] for _ in book.rules], shelf=None),
             precedence=_precedence(book, registry),
-            guarded=guarded_rules(book.rules),
+            conditions=Conditions.of((rule.when, rule.valid) for rule in book.rules),
         )
 
     return make

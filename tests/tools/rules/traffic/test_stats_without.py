@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engines import TinyModel, with_model
 from tierbreak import Engine, pipeline
-from tierbreak.core.conditions import guarded_rules
+from tierbreak.core.conditions import Conditions
 from tierbreak.core.decisions import Names
 from tierbreak.parts import _precedence
 from tierbreak.rulebook import Rulebook
@@ -88,7 +88,7 @@ def served(base, folder, rules) -> Engine:
     book = Rulebook.load([folder], frozenset(parts.registry.ids))
     tier = RulesTier(book, [[] for _ in book.rules], shelf=None)
     changed = dataclasses.replace(
-        parts, book=book, rules=tier, precedence=_precedence(book, parts.registry), guarded=guarded_rules(book.rules),
+        parts, book=book, rules=tier, precedence=_precedence(book, parts.registry), conditions=Conditions.of((rule.when, rule.valid) for rule in book.rules),
         names=Names.of(parts.registry, book),
     )  # fmt: skip
     return Engine(changed, base.settings)
