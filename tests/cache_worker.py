@@ -60,33 +60,74 @@ def write(root: Path, first: int) -> None:
 
 
 def forked(root: Path, _: int) -> None:
-    """A tier opened before a fork serves on both sides of it, with stores from either, threads reading meanwhile."""
-    with CacheTier.open(root, PARTS) as tier:
-        tier.store(texts(batch(0)), evidence(batch(0)))
-        ended = threading.Event()
+    """On the far side of a fork every call says so at once, and the near side is not disturbed."""
+    tier = CacheTier.open(root, PARTS)
+    tier.store(texts(batch(0)), evidence(batch(0)))
+    calls = [
+        lambda: tier.judge(texts([1])),
+        lambda: tier.store(texts([1]), evidence([1])),
+        tier.stats,
+        tier.clear,
+        lambda: CacheTier.open(root, PARTS),
+        lambda: CacheTier.open(root / "other", PARTS),
+    ]
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            for call in calls:
+                try:
+                    call()
+                except CacheError as error:
+                    assert f"was opened in process {os.getppid()}" in str(error), error
+                    assert str(error).endswith("load it after the fork, or start processes with spawn"), error
+                else:
+                    raise AssertionError("a call went through")
+            tier.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0, "the child failed"
+    assert right(tier, batch(0)) == BATCH
+    tier.close()
 
-        def read() -> None:
-            while not ended.is_set():
-                assert len(tier._environment.recall(tier._digests(texts(batch(0))))) == 88 * BATCH
 
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        child = os.fork()
-        if not child:
-            status = 1
+def closed(root: Path, rounds: int) -> None:
+    """Threads judge and store while the tier is closed and opened again: right answers, or "is closed"."""
+    current = [CacheTier.open(root, PARTS)]
+    calls, ended, wrong = threading.Semaphore(0), threading.Event(), []
+    chance = random.Random(11)
+
+    def use(number: int) -> None:
+        while not ended.is_set():
+            tier = current[0]
             try:
-                assert right(tier, batch(0)) == BATCH
-                assert tier.store(texts(batch(1)), evidence(batch(1))) == BATCH
-                tier.close()
-                status = 0
-            finally:
-                os._exit(status)
-        status = os.waitpid(child, 0)[1]
-        ended.set()
-        reader.join()
-        assert status == 0, "the child failed"
-        assert right(tier, batch(0) + batch(1)) == 2 * BATCH
-        assert tier.stats().failed == 0
+                tier.store(texts(batch(number)), evidence(batch(number)))
+                right(tier, batch(number))
+            except CacheError as error:
+                if not str(error).endswith("is closed"):
+                    wrong.append(error)
+            except BaseException as error:
+                wrong.append(error)
+            calls.release()
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(rounds):
+        for _ in threads:
+            calls.acquire()
+        time.sleep(chance.random() * 0.004)  # some moment of a transaction
+        current[0].close()
+        current[0] = CacheTier.open(root, PARTS)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong
+    for number in range(len(threads)):
+        assert right(current[0], batch(number)) == BATCH
+    assert current[0].stats().failed == 0
+    current[0].close()
 
 
 def killed(root: Path, kills: int) -> None:

@@ -68,7 +68,10 @@ class CacheStats:
 
 
 class CacheTier:
-    """Evidence by text. Safe to share between threads, across a fork, and between processes.
+    """Evidence by text. Safe to share between threads, and between processes that each open it themselves.
+
+    Every method raises CacheError once the tier is closed, and in a process forked from the one that opened it.
+
 
     >>> import tempfile
     >>> parts = dict.fromkeys(["weights", "tokenizer", "labels", "normaliser", "backend"], "0")
@@ -134,6 +137,7 @@ class CacheTier:
 
         A read that fails is a miss: the cache saves work, it must never stop any.
         """
+        self._check_open()
         digests = self._digests(texts)
         asked = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
         # LMDB orders keys as bytes: asking in that order, neighbours are found on the page just used.
@@ -167,6 +171,7 @@ class CacheTier:
         Raises BatchError where `evidence` is not EVIDENCE. A full map or disk raises nothing. One commit,
         or several where there are more rows than a thirty-second of the map's pages (8192 at 1 GiB).
         """
+        self._check_open()
         check(evidence, EVIDENCE, name="evidence")
         flat = {name: evidence[name].reshape((-1,)) for name in EVIDENCE}
         holes = [name for name in EVIDENCE if evidence[name].null_count() or flat[name].null_count()]
@@ -193,16 +198,21 @@ class CacheTier:
 
     def stats(self) -> CacheStats:
         """Counts and sizes as of now."""
+        self._check_open()
         entries = self._attempt(self._environment.entries) or 0
         size = stores.bytes_on_disk(self._environment.path)
         return CacheStats(self.fingerprint, self._evidence, entries, size, self._environment.size_bytes, **self._counts)
 
     def clear(self) -> None:
         """Forget every record, for all processes; raises CacheError. `remove` gives the disk back as well."""
+        self._check_open()
         self._environment.empty()
 
     def close(self) -> None:
-        """Give the store back. Closing twice does nothing; using a closed tier raises CacheError."""
+        """Give the store back, once calls under way in other threads have ended; this does not wait for them.
+
+        Closing twice does nothing.
+        """
         self._closed = True
         self._give_back()
 
@@ -236,19 +246,23 @@ class CacheTier:
         sums: np.ndarray[Any, Any] = (words[:, :-1] * self._factors).sum(axis=1, dtype=np.uint64) + self._offset
         return sums
 
-    def _attempt(self, work: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T | None:
-        """Do it; None where that fails, counted, and logged the first time."""
+    def _check_open(self) -> None:
+        self._environment.check_process()
         if self._closed:
             raise CacheError(f"cache store {self._environment.path} is closed")
+
+    def _attempt(self, work: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T | None:
+        """Do it; None where that fails, counted, and logged the first time."""
         try:
             return work(*given, **named)
         except CacheError as error:
+            self._check_open()  # closed since the call began
             if not self._counts["failed"]:
                 _log.warning("%s; classifying goes on without it", error)
             self._count(failed=1)
             return None
 
     def _count(self, **more: int) -> None:
-        with self._environment.gate:
+        with self._environment.lock:
             for name, n in more.items():
                 self._counts[name] += n

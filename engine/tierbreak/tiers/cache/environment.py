@@ -1,4 +1,4 @@
-"""One LMDB environment a store: its two generations, its settings, threads and forks. Sole importer of lmdb."""
+"""One LMDB environment a store: its two generations, its settings, its holders. Sole importer of lmdb."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from tierbreak.errors import CacheError
 #: Bytes of a key and of a value.
 DIGEST, RECORD = 16, 72
 
-#: How long a fork waits for reads and writes under way, and these for it.
-FORK_SECONDS = 10.0
-
 
 class Environment:
     """The open store, shared by all tiers of this process that name its folder.
@@ -26,55 +23,82 @@ class Environment:
     Opening a file twice in one process would share, and on close drop, the locks of the first (POSIX
     record locks belong to the process), so there is one environment a folder, with its holders counted.
 
+    LMDB must not be closed under a transaction: a reader would touch pages that are gone, and a write
+    transaction ended by another thread leaves the lock of all writers taken, in every process. So the
+    last to leave closes it, be that the last holder or the last transaction; nobody waits for anybody.
+
     Bounded: records go to the current generation; when that has filled two fifths of the map, the older
     one is emptied and takes its place. The fifth left over is for LMDB's copies of pages being changed.
 
     Every method but `give_back` raises CacheError where LMDB refuses: map or disk full, damaged pages.
     """
 
-    #: Held for moments only; guards every count, here and in the tiers. A new one in a forked child.
-    gate: ClassVar[threading.Condition] = threading.Condition()
+    #: Held for moments only; guards every count, here and in the tiers. An RLock: a tier that nobody holds any more
+    #: may be collected, and give its environment back, anywhere.
+    lock: ClassVar[threading.RLock] = threading.RLock()
+    #: Held while a store is opened, which may wait for a writer of another process.
+    _opening: ClassVar[threading.Lock] = threading.Lock()
     _shared: ClassVar[list[Environment]] = []
-    _left_behind: ClassVar[list[lmdb.Environment]] = []
-    _forking: ClassVar[bool] = False
 
     def __init__(self, path: Path, size_bytes: int, read_only: bool) -> None:
         """Use `Environment.share`."""
-        self.path, self.size_bytes, self.read_only = path, size_bytes, read_only
+        self.path, self.size_bytes, self.read_only, self.process = path, size_bytes, read_only, os.getpid()
         # A commit copies at most a leaf page a row, and the pages it frees serve again only two commits
         # later: a thirty-second of the map each keeps that within the fifth the generations leave free.
         self.rows_a_commit = max(1, size_bytes // 4096 // 32)
-        self._holders = self._active = 0
+        self._holders, self._active = 1, 0
         self._env: lmdb.Environment | None = self._opened()
 
     @classmethod
     def share(cls, path: Path, size_bytes: int, read_only: bool) -> Environment:
-        """The environment of this folder, opened if no tier of this process has it open; `give_back` it.
+        """The environment of this folder, opened if this process does not have it open; `give_back` it.
 
-        Raises CacheError where it is open read-only and is wanted for writing, or cannot be opened.
+        Raises CacheError where it is open read-only and is wanted for writing, where it cannot be opened, and in a
+        process that was forked from one with an open store.
         """
-        with cls.gate:
+        for env in tuple(cls._shared):
+            env.check_process()
+        with cls._opening:
             path = path.resolve()
-            env = next((env for env in cls._shared if env.path == path and env._is_on_disk()), None)
-            if env is None:
-                try:
-                    env = cls(path, size_bytes, read_only)
-                except (lmdb.Error, OSError) as error:
-                    raise CacheError(f"cache store {path} cannot be opened: {error}") from error
+            with cls.lock:
+                env = next((env for env in cls._shared if env.path == path and env._is_on_disk()), None)
+                if env is not None:
+                    if env.read_only and not read_only:
+                        raise CacheError(
+                            f"cache store {path} is already open in this process, read-only; close that first"
+                        )
+                    env._holders += 1
+                    return env
+            try:
+                env = cls(path, size_bytes, read_only)
+            except (lmdb.Error, OSError) as error:
+                raise CacheError(f"cache store {path} cannot be opened: {error}") from error
+            with cls.lock:
                 cls._shared.append(env)
-            elif env.read_only and not read_only:
-                raise CacheError(f"cache store {path} is already open in this process, read-only; close that first")
-            env._holders += 1
             return env
 
+    def check_process(self) -> None:
+        """Raise CacheError in a process forked from the one that opened it: LMDB works on one side of a fork only."""
+        if os.getpid() != self.process:
+            raise CacheError(
+                f"cache store {self.path} was opened in process {self.process}, and this is process {os.getpid()}, "
+                "forked from it; load it after the fork, or start processes with spawn"
+            )
+
     def give_back(self) -> None:
-        """One holder less; the last closes it."""
-        with self.gate:
-            self._holders -= 1
-            if not self._holders:
-                self._shared.remove(self)
-                if self._env is not None:
-                    self._env.close()
+        """One holder less."""
+        # On the far side of a fork LMDB must not be closed either: that clears the reader slots of the parent.
+        if os.getpid() == self.process:
+            with self.lock:
+                self._holders -= 1
+                self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        """Under the lock. A store wanted again while its last transaction runs has a holder again, and stays open."""
+        if not self._holders and not self._active and self._env is not None:
+            self._shared.remove(self)
+            self._env.close()
+            self._env = None
 
     def recall(self, digests: list[bytes]) -> bytes:
         """Digest and record of those found, one after another. In byte order, `digests` are found fastest."""
@@ -116,26 +140,26 @@ class Environment:
 
     @contextmanager
     def _transaction(self, write: bool = False) -> Iterator[lmdb.Transaction[bytes]]:
-        """Committed at the end, aborted by an exception; opens the store again first where a fork has closed it."""
+        """Committed at the end, aborted by an exception."""
+        with self.lock:
+            env = self._env
+            if env is None:
+                raise CacheError(f"cache store {self.path} is closed")
+            self._active += 1
         try:
-            with self.gate:
-                self.gate.wait_for(lambda: not Environment._forking, timeout=FORK_SECONDS)
-                env = self._env = self._env or self._opened()
-                self._active += 1
             try:
-                try:
-                    txn = env.begin(write=write)
-                except lmdb.ReadersFullError:  # slots of killed processes: clear them
-                    env.reader_check()
-                    txn = env.begin(write=write)
-                with txn:
-                    yield txn
-            finally:
-                with self.gate:
-                    self._active -= 1
-                    self.gate.notify_all()
+                txn = env.begin(write=write)
+            except lmdb.ReadersFullError:  # slots of killed processes: clear them
+                env.reader_check()
+                txn = env.begin(write=write)
+            with txn:
+                yield txn
         except (lmdb.Error, OSError) as error:
             raise CacheError(f"cache store {self.path}: {error}") from error
+        finally:
+            with self.lock:
+                self._active -= 1
+                self._close_if_unused()
 
     def _generations(self, txn: lmdb.Transaction) -> list[Any]:
         """The current generation, then the old one."""
@@ -195,44 +219,6 @@ class Environment:
                 raise CacheError(f"cache store {self.path}: data.mdb is cut short; open it once for writing")
             os.truncate(data, length)
 
-    # LMDB: an environment must not be used on the far side of a fork. Closing it there is no way out: that
-    # clears the reader slots of the parent, whose reads then lose their pages. So it is closed before the
-    # fork, when no thread is using it, and each side opens it again when it next needs it.
-
-    @classmethod
-    def _before_fork(cls) -> None:
-        cls.gate.acquire()
-        Environment._forking = True
-        # In vain only where a signal handler forks in the middle of a read: that child goes without a cache.
-        cls.gate.wait_for(lambda: not any(env._active for env in cls._shared), timeout=FORK_SECONDS)
-        for env in cls._shared:
-            if env._env is not None and not env._active:
-                env._env.close()
-                env._env = None
-
-    @classmethod
-    def _after_fork_in_parent(cls) -> None:
-        Environment._forking = False
-        cls.gate.notify_all()
-        cls.gate.release()
-
-    @classmethod
-    def _after_fork_in_child(cls) -> None:
-        Environment._forking = False
-        Environment.gate = threading.Condition()
-        for env in cls._shared:
-            if env._env is not None:
-                cls._left_behind.append(env._env)
-                env._env = None
-            env._active = 0
-
 
 def _getmulti(cursor: lmdb.Cursor[bytes], digests: list[bytes]) -> bytes:
     return bytes(cursor.getmulti(digests, dupdata=True, dupfixed_bytes=RECORD, keyfixed=True))
-
-
-os.register_at_fork(
-    before=Environment._before_fork,
-    after_in_parent=Environment._after_fork_in_parent,
-    after_in_child=Environment._after_fork_in_child,
-)
