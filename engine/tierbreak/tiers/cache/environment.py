@@ -56,12 +56,12 @@ class Environment:
         Raises CacheError where it is open read-only and is wanted for writing, where it cannot be opened, and in a
         process that was forked from one with an open store.
         """
-        for env in tuple(cls._shared):
-            env.check_process()
+        for own in tuple(cls._shared):
+            own.check_process()
         with cls._opening:
             path = path.resolve()
             with cls.lock:
-                env = next((env for env in cls._shared if env.path == path and env._is_on_disk()), None)
+                env = next((own for own in cls._shared if own.path == path and own._is_on_disk()), None)
                 if env is not None:
                     if env.read_only and not read_only:
                         raise CacheError(
