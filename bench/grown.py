@@ -23,6 +23,7 @@ import numpy as np
 from tierbreak import Engine
 from tierbreak.bundle import Bundle, shipped
 from tierbreak.core.policy import Policy
+from tierbreak.packing import pack
 from tierbreak.registry import Registry
 from tierbreak.registry.reader import COLUMNS
 from tierbreak.tiers.model.folder import FILES
@@ -70,7 +71,7 @@ def grow(count: int, out: Path) -> None:
     shutil.copytree(found.model, out / "model", ignore=shutil.ignore_patterns(*FILES, "manifest.json"))
     write(out / "model", grown, policy, read_golden(found.model))
     with Engine.load(overlay=overlay, model=out / "model", cache=None) as engine:
-        engine.parts.bundle.pack(out / "bundle", engine.fingerprints)
+        pack(engine, out / "bundle")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,29 @@
 """Bundles: overlays, packing, tars, and what is refused."""
 
+import gzip
 import json
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 
-from tierbreak import SHIPPED, BundleError, Engine, RegistryError, Settings
-from tierbreak.bundle import Bundle
+from tierbreak import BundleError, Engine, RegistryError, Settings
+from tierbreak.bundle import Bundle, fingerprint_of
+from tierbreak.files import archive
+from tierbreak.packing import pack
+from tierbreak.rulebook import files
+from tierbreak.tiers.rules import database
 
 BRANDS = "id,name,sector,parent,aliases,domain,wikidata,status,replaced_by,since\n"
 
 
-@pytest.fixture
-def mine(tmp_path):
-    """A rules folder with a brand of its own, and one that gives a shipped brand another name."""
-    folder = tmp_path / "mine"
+def write_mine(folder):
+    """A brand of its own, and another name for a shipped one."""
     folder.mkdir()
     (folder / "brands.csv").write_text(
         BRANDS
@@ -27,6 +36,11 @@ def mine(tmp_path):
         "brand: netflix\nowner: me\nrules: [{id: mine.netflix, match: [{words: NFLX}]}]\n"
     )
     return folder
+
+
+@pytest.fixture
+def mine(tmp_path):
+    return write_mine(tmp_path / "mine")
 
 
 @pytest.fixture
@@ -66,32 +80,229 @@ def test_rules_and_overlay_together(load, mine, tmp_path):
     ]  # fmt: skip
 
 
-def test_packed_and_loaded_it_decides_alike(load, mine, tmp_path):
-    engine = load(overlay=mine)
-    engine.parts.bundle.pack(tmp_path / "out", engine.fingerprints)
-    tar = tmp_path / "out.tar"
-    with tarfile.open(tar, "w") as file:
-        file.add(tmp_path / "out", "out")
-    for packed in (tmp_path / "out", tar):
-        again = load(packed, model=SHIPPED)
+# --- packing
+
+
+@pytest.fixture(scope="session")
+def packed_once(tmp_path_factory, state):
+    folder = tmp_path_factory.mktemp("packed")
+    rules = write_mine(folder / "mine")
+    with Engine.load(rules=rules, cache=None, model=None, settings=Settings(state=state)) as engine:
+        pack(engine, folder / "packed")
+    return folder / "packed"
+
+
+@pytest.fixture
+def packed(packed_once, tmp_path):
+    """A bundle of the two brands' rules, with the shipped registry and without a model."""
+    return Path(shutil.copytree(packed_once, tmp_path / "packed"))
+
+
+@pytest.fixture
+def tar(packed, tmp_path):
+    with tarfile.open(tmp_path / "packed.tar", "w") as file:
+        file.add(packed, "packed")
+    return tmp_path / "packed.tar"
+
+
+@pytest.fixture
+def kiosk(tmp_path):
+    """An overlay with a brand and a rule of its own."""
+    folder = tmp_path / "kiosk"
+    folder.mkdir()
+    (folder / "brands.csv").write_text(BRANDS + "kiosk-of-mine,Kiosk,grocery,,,,,active,,\n")
+    (folder / "kiosk.yaml").write_text("brand: kiosk-of-mine\nowner: me\nrules: [{id: k, match: [{words: KIOSK}]}]\n")
+    return folder
+
+
+def test_packed_and_loaded_it_decides_alike(load, mine, packed, tar):
+    engine = load(rules=mine)
+    for bundle in (packed, tar):
+        again = load(bundle)
         assert again.fingerprint == engine.fingerprint
         assert again.classify_one("CORNER SHOP 3").rule == "mine.shop"
 
 
-def test_a_part_changed_after_packing_is_refused(load, mine, tmp_path, state):
-    engine = load(rules=mine)
-    engine.parts.bundle.pack(tmp_path / "out", engine.fingerprints)
-    (tmp_path / "out" / "rules-0" / "shop.yaml").write_text(
+def test_a_packed_bundle_takes_an_overlay(load, packed, kiosk):
+    engine = load(packed, overlay=kiosk)
+    assert [engine.classify_one(text).brand for text in ("CORNER SHOP", "KIOSK", "NFLX")] == [
+        "corner-shop-of-mine", "kiosk-of-mine", "netflix",
+    ]  # fmt: skip
+
+
+def test_an_overlay_is_packed_with_what_it_lies_over(load, mine, kiosk, tmp_path):
+    engine = load(rules=mine, overlay=kiosk)
+    pack(engine, tmp_path / "both")
+    again = load(tmp_path / "both")
+    assert again.fingerprint == engine.fingerprint
+    assert again.classify_one("KIOSK").brand_name == "Kiosk"
+
+
+def test_what_the_caller_replaces_is_all_that_is_not_checked(packed, kiosk, mine):
+    stated = Bundle.find(packed).stated
+    assert set(stated) == {"registry", "rulebook", "normaliser"}
+    with_model = dict.fromkeys(["registry", "rulebook", "normaliser", "model", "policy"], "0" * 64)
+    write_manifest(packed, model="rules-0", fingerprints={**with_model, "all": fingerprint_of(with_model.items())})
+    assert set(Bundle.find(packed).stated) == set(with_model)
+    assert set(Bundle.find(packed, overlay=kiosk).stated) == {"normaliser", "model", "policy"}
+    assert set(Bundle.find(packed, rules=mine).stated) == {"normaliser", "model", "policy"}
+    assert set(Bundle.find(packed, model=None).stated) == {"registry", "rulebook", "normaliser"}
+
+
+def test_a_part_changed_after_packing_is_refused(load, packed):
+    (packed / "rules-0" / "shop.yaml").write_text(
         "brand: corner-shop-of-mine\nowner: me\nrules: [{id: mine.shop, match: [{words: OTHER}]}]\n"
     )
     with pytest.raises(BundleError, match=r"its manifest states(.|\n)*rulebook: the manifest states"):
-        Engine.load(tmp_path / "out", cache=None, settings=Settings(state=state))
+        load(packed)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "rules": 3, "registries": []}'])
-def test_a_broken_manifest_is_refused(tmp_path, text):
-    (tmp_path / "bundle.json").write_text(text)
-    with pytest.raises(BundleError, match="not a bundle's manifest; pack the bundle again"):
+def test_packing_where_something_stands_or_nothing_can_be_written(load, mine, tmp_path):
+    engine = load(rules=mine)
+    with pytest.raises(BundleError, match="exists; give the name of a folder that does not"):
+        pack(engine, tmp_path)
+    with pytest.raises(BundleError, match=r"nowhere/out: cannot be written: .*No such file"):
+        pack(engine, tmp_path / "nowhere" / "out")
+
+
+# --- what is compiled comes along
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """How many expressions each database was compiled of, in turn."""
+    sizes = []
+    compile_ = database.Database.compile
+    monkeypatch.setattr(database.Database, "compile", lambda e: sizes.append(len(e)) or compile_(e))
+    return sizes
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """Loads a bundle as a machine does that has never seen one."""
+
+    def fresh(bundle, **chosen):
+        settings = Settings(state=tmp_path / f"state-{len(list(tmp_path.iterdir()))}")
+        with Engine.load(bundle, cache=None, settings=settings, **chosen) as engine:
+            assert engine.classify_one("CORNER SHOP 3").brand == "corner-shop-of-mine"
+            return engine
+
+    return fresh
+
+
+def test_a_fresh_machine_compiles_nothing_and_reads_no_rule_file(fresh, packed, tar, compiled, monkeypatch):
+    read = []
+    rules = files.FileReader.rules
+    monkeypatch.setattr(files.FileReader, "rules", lambda reader: read.append(reader.path.name) or rules(reader))
+    before = {path: path.stat().st_mtime_ns for path in packed.rglob("*")}
+    for bundle in (packed, tar):
+        rule = fresh(bundle).parts.book.rules[0]
+        assert Path(rule.place.path).is_file(), "where it lies now, not where it was packed"
+    assert (compiled, read) == ([], [])
+    assert {path: path.stat().st_mtime_ns for path in packed.rglob("*")} == before, "what is shipped is only read"
+
+
+def test_a_fresh_process_compiles_nothing(packed, tmp_path):
+    code = (
+        "import sys, tierbreak; from tierbreak.tiers.rules import database\n"
+        "database.Database.compile = None\n"
+        "with tierbreak.Engine.load(sys.argv[1], cache=None) as engine:\n"
+        "    print(engine.classify_one('CORNER SHOP 3').brand)"
+    )
+    environment = {**os.environ, "TIERBREAK_STATE": str(tmp_path / "home")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, packed], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("corner-shop-of-mine\n", "")
+
+
+def test_an_overlay_is_compiled_with_what_it_lies_over(fresh, packed, kiosk, compiled):
+    """A rulebook of two words is small: they are compiled once more with the third."""
+    fresh(packed, overlay=kiosk)
+    assert compiled == [3]
+
+
+@pytest.mark.parametrize("harm", ["other processor", "damaged", "gone"])
+def test_what_does_not_fit_this_machine_is_compiled_anew(fresh, packed, compiled, monkeypatch, caplog, harm):
+    (path,) = (packed / "state" / "databases").glob("*.hsdb")
+    if harm == "other processor":
+        monkeypatch.setattr(database, "engine", lambda: "another one")
+    elif harm == "damaged":
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        shutil.rmtree(packed / "state")
+    fresh(packed)
+    assert compiled == [2]
+    assert bool(caplog.records) == (harm == "damaged")
+
+
+# --- manifests
+
+
+def write_manifest(folder, **changed):
+    path = folder / "bundle.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"format": True}, "format: found true, expected the number 1"),
+        ({"format": 2}, "format 2, this version reads 1"),
+        ({"rules": []}, r"rules: found \[\], expected one or more folders in the bundle"),
+        ({"rules": "rules-0"}, "rules: found"),
+        ({"rules": ["rules-0", 1]}, "rules: found"),
+        ({"rules": [""]}, "rules: found"),
+        ({"rules": ["gone"]}, "rules: found"),
+        ({"rules": ["bundle.json"]}, "rules: found"),
+        ({"rules": ["/tmp"]}, "rules: found"),
+        ({"rules": ["../packed/rules-0"]}, "rules: found"),
+        ({"rules": ["link"]}, "rules: found"),
+        ({"rules": ["circle"]}, "rules: found"),
+        ({"rules": ["a\0b"]}, "rules: found"),
+        ({"rules": ["\ud800"]}, "rules: found"),
+        ({"rules": None, "model": 3}, r"rules: found null(.|\n)*model: found 3, expected a folder .* or null"),
+        ({"registries": []}, r"registries: found \[\], expected one or more files in the bundle"),
+        ({"registries": ["rules-0"]}, "registries: found"),
+        ({"registries": ["../other.csv"]}, "registries: found"),
+        ({"model": "../packed"}, "model: found"),
+        ({"model": ""}, "model: found"),
+        ({"model": "rules-0"}, "fingerprints: found .*each of registry, rulebook, normaliser, model, policy, all"),
+        ({"fingerprints": {}}, r"fingerprints: found {}, expected 64 hex digits for each of registry, rulebook"),
+        ({"fingerprints": []}, "fingerprints: found"),
+        ({"fingerprints": dict.fromkeys(["registry", "rulebook", "normaliser", "all"], "0" * 64)}, "`all` to be"),
+        ({"fingerprints": dict.fromkeys(["registry", "rulebook", "normaliser", "all"], "0")}, "64 hex digits"),
+        ({"extra": 1}, "expected an object with the keys format, rules, .* and no others"),
+    ],
+)
+def test_a_manifest_that_is_not_as_it_was_written_is_refused(packed, tmp_path, changed, says):
+    (packed / "link").symlink_to(tmp_path)
+    (packed / "circle").symlink_to("circle")
+    (tmp_path / "other.csv").write_text(BRANDS)
+    write_manifest(packed, **changed)
+    with pytest.raises(BundleError, match=f"(?i){says}(.|\\n)*pack the bundle again"):
+        Bundle.find(packed)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "cannot be read as JSON"),
+        (b"\xff", "cannot be read as JSON"),
+        (b"[" * 100_000, "cannot be read as JSON"),
+        (b'{"format": ' + b"[" * 100_000, "cannot be read as JSON"),
+        (b'{"format": ' + b"[" * 300 + b"]" * 300 + b"}", "format .*this version reads 1"),
+        (b'{"format": ' + b"9" * 5000 + b"}", "cannot be read as JSON"),
+        (b'{"format": 1, "format": 1}', "a key stands twice"),
+        (b" " * 2_000_000, "more than 1,048,576 bytes"),
+        (b"[]", r"found \[\], expected an object"),
+        (b"{}", r"found \[\], expected an object"),
+        (b'{"format": 1}', r'found \["format"\], expected an object'),
+    ],
+)
+def test_what_is_no_manifest_is_refused(tmp_path, text, says):
+    (tmp_path / "bundle.json").write_bytes(text)
+    with pytest.raises(BundleError, match=f"{says}.*; pack the bundle again"):
         Bundle.find(tmp_path)
 
 
@@ -100,15 +311,152 @@ def test_what_is_not_there_is_said(tmp_path, load, mine):
         Bundle.find(rules=tmp_path / "nowhere")
     with pytest.raises(BundleError, match=r"no bundle\.json in it"):
         Bundle.find(tmp_path)
-    (tmp_path / "x.tar").write_text("not a tar")
-    with pytest.raises(BundleError, match="not a tar of a bundle"):
-        Bundle.find(tmp_path / "x.tar")
-    (tmp_path / "bundle.json").write_text(json.dumps({"format": 2}))
-    with pytest.raises(BundleError, match="format 2, this version reads 1"):
-        Bundle.find(tmp_path)
     (mine / "brands.csv").write_text(BRANDS + "No Slug,X,grocery,,,,,active,,\n")
     with pytest.raises(RegistryError, match=r"brands\.csv:2:1"):
         load(rules=mine)
-    engine = load()
-    with pytest.raises(BundleError, match="exists; give the name of a folder that does not"):
-        engine.parts.bundle.pack(tmp_path, {})
+
+
+# --- tars
+
+
+def write_tar(path, *members):
+    """(name, size, kind) each; a file's content is zeros."""
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as tar:
+        for name, size, kind in members:
+            member = tarfile.TarInfo(name)
+            member.size, member.type, member.linkname = size, kind, "../../etc"
+            tar.addfile(member, BytesIO(bytes(size)) if size else None)
+    return path
+
+
+FILE = tarfile.REGTYPE
+
+
+@pytest.mark.parametrize(
+    ("member", "says"),
+    [
+        (("../out", 1, FILE), "would be extracted to .* outside"),
+        (("/abs/../../out", 1, FILE), "would be extracted to .* outside"),
+        (("link", 0, tarfile.SYMTYPE), "'link' in it is a link"),
+        (("link", 0, tarfile.LNKTYPE), "'link' in it is a link"),
+        (("pipe", 0, tarfile.FIFOTYPE), "'pipe' in it is a link, a device"),
+        (("a/" * 1000 + "x", 1, FILE), "deeper than 32 folders"),
+    ],
+)
+def test_a_tar_with_other_things_than_files_is_refused(tmp_path, member, says):
+    tar = write_tar(tmp_path / "x.tar", member)
+    with pytest.raises(BundleError, match=says):
+        Bundle.find(tar, state=tmp_path / "state")
+    assert left_in(tmp_path / "state") == []
+
+
+def left_in(state):
+    return sorted(path.name for path in (state / "bundles").iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_a_tar_that_unpacks_to_more_than_it_may_is_refused(tmp_path, monkeypatch, suffix):
+    """A mebibyte of zeros: in the plain tar the whole is too large, in the other one what a byte stands for."""
+    monkeypatch.setattr(archive, "FREE_BYTES", 1 << 16)
+    monkeypatch.setattr(archive, "MOST_BYTES", 1 << 19)
+    tar = write_tar(tmp_path / f"x{suffix}", ("zeros", 1 << 20, FILE))
+    with pytest.raises(BundleError, match=r"unpacks to more than 0 MiB; found [0-9,]* bytes"):
+        Bundle.find(tar, state=tmp_path / "state")
+    assert left_in(tmp_path / "state") == []
+
+
+def test_a_tar_of_too_many_files_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_MEMBERS", 3)
+    tar = write_tar(tmp_path / "x.tar", *((f"f{n}", 0, FILE) for n in range(4)))
+    with pytest.raises(BundleError, match="more than 3 files in it"):
+        Bundle.find(tar, state=tmp_path / "state")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_tar_cut_short_anywhere_is_refused_and_the_whole_one_is_taken(packed, tmp_path, mode):
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, mode) as tar:
+        tar.add(packed, "x")
+    data = path.read_bytes()
+    for parts in range(1, 16):
+        path.write_bytes(data[: len(data) * parts // 16])
+        with pytest.raises(BundleError, match=r"cannot be unpacked|no bundle.json in it|found"):
+            Bundle.find(path, state=tmp_path / "state")
+    path.write_bytes(data)
+    assert Bundle.find(path, state=tmp_path / "state").rules[0].name == "rules-0"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a tar", b"\x1f\x8bno gzip", b"BZh", gzip.compress(b"not a tar"), bytes(9999)]
+)
+def test_what_is_no_tar_is_refused(tmp_path, content):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(BundleError):
+        Bundle.find(tmp_path / "x", state=tmp_path / "state")
+
+
+def test_a_tar_is_unpacked_once(tar, tmp_path, monkeypatch):
+    first = Bundle.find(tar, state=tmp_path / "state")
+    assert oct((tmp_path / "state" / "bundles").stat().st_mode)[-3:] == "700"
+    monkeypatch.setattr(archive, "unpack", None)
+    assert Bundle.find(tar, state=tmp_path / "state") == first
+    assert first.again() == first
+    with pytest.raises(BundleError, match="a tar is unpacked below a state folder, and none was given"):
+        Bundle.find(tar)
+
+
+def test_unpacking_that_ends_half_way_leaves_nothing(tar, tmp_path, monkeypatch):
+    unpack = archive.unpack
+
+    def half(path, folder):
+        unpack(path, folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(archive, "unpack", half)
+    with pytest.raises(KeyboardInterrupt):
+        Bundle.find(tar, state=tmp_path / "state")
+    assert left_in(tmp_path / "state") == []
+    monkeypatch.undo()
+    assert Bundle.find(tar, state=tmp_path / "state").rules[0].is_dir()
+
+
+def test_of_two_that_unpack_the_second_takes_what_the_first_made(tar, tmp_path, monkeypatch):
+    unpack, found = archive.unpack, []
+
+    def late(path, folder):
+        monkeypatch.setattr(archive, "unpack", unpack)
+        found.append(Bundle.find(tar, state=tmp_path / "state"))
+        unpack(path, folder)
+
+    monkeypatch.setattr(archive, "unpack", late)
+    assert Bundle.find(tar, state=tmp_path / "state") == found[0]
+    assert len(left_in(tmp_path / "state")) == 1
+
+
+def test_processes_that_start_together(tar, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from tierbreak.bundle import Bundle\n"
+        "Bundle.find(Path(sys.argv[1]), state=Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", code, tar, tmp_path / "state"]
+    starts = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [start.communicate(timeout=120)[1] for start in starts] == [""] * 4
+    assert len(left_in(tmp_path / "state")) == 1
+
+
+@pytest.mark.parametrize("planted", ["by anybody", "a link", "a file", "by another user"])
+def test_a_folder_that_others_may_have_filled_is_refused(tar, tmp_path, monkeypatch, planted):
+    place = tmp_path / "state" / "bundles"
+    place.parent.mkdir()
+    if planted == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        place.symlink_to(tmp_path / "elsewhere")
+    elif planted == "a file":
+        place.touch()
+    else:
+        place.mkdir(mode=0o700)
+        place.chmod(0o777 if planted == "by anybody" else 0o700)
+    if planted == "by another user":
+        os.chown(place, 65534, 65534) if os.geteuid() == 0 else monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    with pytest.raises(BundleError, match=r"expected a folder of user|cannot be unpacked below"):
+        Bundle.find(tar, state=tmp_path / "state")

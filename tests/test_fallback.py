@@ -9,6 +9,7 @@ from tierbreak import Engine, Settings
 from tierbreak.bundle import shipped
 from tierbreak.core.policy import Policy
 from tierbreak.errors import ModelError
+from tierbreak.packing import pack
 from tierbreak.tiers.model.bag import BagTier, Weights
 from tierbreak.tiers.model.ngrams import SIZE, Ngrams
 
@@ -95,8 +96,7 @@ def test_a_reload_never_puts_it_in_a_models_place(state, broken, bag):
 def test_a_bundle_whose_model_is_broken_still_serves(state, bag, tmp_path):
     """Its manifest states the fingerprint of a model that is not there."""
     with load(state, shipped() / "models" / "us-brands", None, cache=None) as engine:
-        parts = engine.parts
-        parts.bundle.pack(tmp_path / "bundle", parts.fingerprints)
+        pack(engine, tmp_path / "bundle")
     (tmp_path / "bundle" / "model" / "labels.json").unlink()
     with Engine.load(tmp_path / "bundle", cache=None, settings=Settings(state=state, fallback=bag)) as engine:
         assert engine.classify_one("KETTLE ZIPPY").tier == "fallback"

@@ -9,6 +9,7 @@ import pytest
 from engines import TinyModel
 from tierbreak import Engine, Settings, watch
 from tierbreak.core.tables import TOP_K
+from tierbreak.packing import pack
 from tierbreak.parts import Parts
 
 #: Seconds that a test waits at most for what is to come soon: others may be using the machine.
@@ -295,7 +296,7 @@ def test_stamps_are_of_rule_files_that_are_there(folder):
 
 
 def test_a_packed_bundle_that_is_edited_is_not_what_its_manifest_states(engine, tmp_path, state):
-    engine.parts.bundle.pack(tmp_path / "packed", engine.fingerprints)
+    pack(engine, tmp_path / "packed")
     with Engine.load(tmp_path / "packed", cache=None, settings=Settings(state=state)) as packed:
         with packed.watch(every=0.01) as following:
             save(tmp_path / "packed" / "rules-0", "starbucks")

@@ -373,4 +373,4 @@ def _asked(bundle: Any, rules: Any, overlay: Any, model: Any) -> dict[str, Any]:
 
 def _load(asked: Mapping[str, Any], cache: Any, settings: Settings) -> Parts:
     place = Path(cache) if isinstance(cache, str) else cache
-    return Parts.load(Bundle.find(**asked), place, settings)
+    return Parts.load(Bundle.find(**{**asked, "state": settings.state}), place, settings)

@@ -100,8 +100,8 @@ class Parts:
         registry = registry or Registry.load(*bundle.registries)
         with ThreadPoolExecutor(1) as beside:  # the model's files are hashed and opened while the rules are read
             loading = beside.submit(_load_model_or_fallback, bundle.model, registry, settings)
-            book = book or Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
-            rules = _rules(book, settings)
+            book = book or _book(bundle, registry, settings)
+            rules = _rules(bundle, book, settings)
             model, lost = loading.result()
         fingerprints = _fingerprints(bundle, registry, book, model, settings, fallback=bool(lost))
         notices = list(lost)
@@ -113,8 +113,8 @@ class Parts:
         """The same with registry and rules read anew, beside these; model and cache serve in both as they are."""
         bundle = self.bundle.again()
         registry = Registry.load(*bundle.registries)
-        book = Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks")
-        rules = _rules(book, settings)
+        book = _book(bundle, registry, settings)
+        rules = _rules(bundle, book, settings)
         fingerprints = _fingerprints(bundle, registry, book, self.model, settings, fallback=self.fallback)
         notices = [notice for notice in self.notices if notice not in self.rules.notices]
         return self._of(
@@ -170,8 +170,14 @@ class Parts:
         )
 
 
-def _rules(book: Rulebook, settings: Settings) -> RulesTier:
-    return RulesTier(book, _folded_examples(book), shelf=settings.state / "databases")
+def _book(bundle: Bundle, registry: Registry, settings: Settings) -> Rulebook:
+    shipped = bundle.compiled and bundle.compiled / "rulebooks"
+    return Rulebook.load(bundle.rules, frozenset(registry.ids), keep=settings.state / "rulebooks", shipped=shipped)
+
+
+def _rules(bundle: Bundle, book: Rulebook, settings: Settings) -> RulesTier:
+    shipped = bundle.compiled and bundle.compiled / "databases"
+    return RulesTier(book, _folded_examples(book), shelf=settings.state / "databases", shipped=shipped)
 
 
 def _fingerprints(

@@ -15,7 +15,20 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from tierbreak.cli import bundle, cache, classify, compare, evaluate, explain, model, normalise, rules, simulate, train
+from tierbreak.cli import (
+    bundle,
+    cache,
+    classify,
+    compare,
+    evaluate,
+    explain,
+    model,
+    normalise,
+    rules,
+    simulate,
+    train,
+    warm,
+)
 from tierbreak.cli.output import complain
 from tierbreak.errors import TierbreakError
 
@@ -50,6 +63,7 @@ app.command()(compare.compare)
 app.command()(simulate.simulate)
 app.command()(train.train)
 app.command()(bundle.bundle)
+app.command()(warm.warm)
 
 
 class Terminated(BaseException):

@@ -17,16 +17,14 @@ def bundle(
     model: options.ModelOption = None,
     no_model: options.NoModelOption = False,
 ) -> None:
-    """Write what the engine decides with to one folder, with a manifest of fingerprints.
+    """Write what the engine decides with to one folder, with a manifest of fingerprints, and what is compiled of it.
 
     Everything passes its gate first. `Engine.load(OUT)`, or its tar, refuses a bundle of which a part has changed.
     """
+    from tierbreak.packing import pack
+
     with options.load(
         rules=rules, overlay=overlay, model=model, no_model=no_model, cache=None, no_cache=True, settings={}
     ) as engine:
-        if engine.parts.bundle.model is not None:
-            from tierbreak.tiers.model.folder import WEIGHTS, sealed
-
-            sealed(engine.parts.bundle.model, WEIGHTS)  # the one file of which loading looks at the length only
-        engine.parts.bundle.pack(out, engine.fingerprints)
+        pack(engine, out)
         print(f"{out}: {engine.fingerprint[:16]}")

@@ -53,6 +53,7 @@ FormatOption: TypeAlias = Annotated[
 
 def load(
     *,
+    bundle: Path | None = None,
     rules: Path | None,
     overlay: Path | None,
     model: Path | None,
@@ -69,6 +70,7 @@ def load(
     gc.disable()
     try:
         return Engine.load(
+            bundle,
             rules=rules or SHIPPED,
             overlay=overlay,
             model=None if no_model else model or SHIPPED,

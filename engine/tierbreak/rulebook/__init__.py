@@ -33,25 +33,40 @@ class Rulebook:
     edges: np.ndarray
 
     @classmethod
-    def load(cls, folders: Sequence[Path], brands: Collection[str], *, keep: Path | None = None) -> Rulebook:
+    def load(
+        cls,
+        folders: Sequence[Path],
+        brands: Collection[str],
+        *,
+        keep: Path | None = None,
+        shipped: Path | None = None,
+    ) -> Rulebook:
         """Read every YAML file below `folders`; a later folder adds to or replaces rules by id.
 
-        brands   the registry's ids: a rule must name one
-        keep     folder for what was read before, file by file; None keeps nothing
+        brands    the registry's ids: a rule must name one
+        keep      folder for what was read before, file by file; None keeps nothing
+        shipped   another one, of these very folders wherever they lay then, that is only ever read
 
         Raises RulebookError that lists every fault of every file.
         """
-        reading = cls.read(folders, brands, keep=keep)
+        reading = cls.read(folders, brands, keep=keep, shipped=shipped)
         if reading.faults:
             raise RulebookError(_count(len(reading.faults)), reading.faults)
         return reading.book
 
     @classmethod
-    def read(cls, folders: Sequence[Path], brands: Collection[str], *, keep: Path | None = None) -> Reading:
+    def read(
+        cls,
+        folders: Sequence[Path],
+        brands: Collection[str],
+        *,
+        keep: Path | None = None,
+        shipped: Path | None = None,
+    ) -> Reading:
         """Like `load`, but faults do not raise: what could be read, and beside it what could not."""
         layers = [files.listed(folder) for folder in folders]
         data, faults = files.contents(path for layer in layers for path in layer)
-        rules, broken, more, lost = _read(layers, data, brands, keep, files.kept_name(folders))
+        rules, broken, more, lost = _read(layers, data, brands, files.Kept(keep, files.kept_name(folders), shipped))
         lost.files |= bool(faults)
         by_place = sorted([*faults, *more], key=lambda fault: (fault.path, fault.line, fault.column))
         return Reading(cls.of(rules), broken, tuple(by_place), lost, data)
@@ -95,7 +110,7 @@ class Reading:
 
 
 def _read(
-    layers: Sequence[Sequence[Path]], data: Mapping[Path, bytes], brands: Collection[str], keep: Path | None, name: str
+    layers: Sequence[Sequence[Path]], data: Mapping[Path, bytes], brands: Collection[str], kept: files.Kept
 ) -> tuple[tuple[Rule, ...], tuple[Rule, ...], list[Fault], Lost]:
     """The rules that are sound, those that are not, every fault, and what was lost.
 
@@ -104,7 +119,7 @@ def _read(
     fragments, faults = files.read_fragments(data)
     lost = Lost()
     of_rules = {path: content for path, content in data.items() if path.name != files.COMMON}
-    read = dict(zip(of_rules, files.read(of_rules, fragments, keep, name), strict=True))
+    read = dict(zip(of_rules, files.read(of_rules, fragments, kept), strict=True))
     rules: dict[str, Rule] = {}
     broken: list[Rule] = []
     for layer in layers:

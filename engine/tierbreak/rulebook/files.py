@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from tierbreak.core import normalise
 from tierbreak.errors import Fault, RulebookError
@@ -18,6 +19,8 @@ from tierbreak.rulebook.reader import FileReader
 from tierbreak.rulebook.rule import Rule
 
 COMMON = "common.yaml"
+#: Stands in an entry for the path of its file, so that it holds wherever the file is moved or copied to.
+_HERE = b'"\\u0000"'
 _AT_ONCE = 1 << 16
 
 
@@ -35,6 +38,15 @@ class ReadFile:
     faults: tuple[Fault, ...]
     brand: str
     broken: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where what was read before is kept: written to `folder` under `name`, and also read from `shipped`."""
+
+    folder: Path | None
+    name: str
+    shipped: Path | None = None
 
 
 def walk(folder: Path) -> list[str]:
@@ -86,32 +98,29 @@ def kept_name(folders: Sequence[Path]) -> str:
     return parse_cache.key(*(os.fsencode(folder.absolute()) for folder in folders)).hex()
 
 
-def read(files: Mapping[Path, bytes], fragments: Mapping[str, str], keep: Path | None, name: str) -> list[ReadFile]:
-    """Each file read, in the order given.
-
-    fragments   those of common.yaml
-    keep, name  where what was read before is kept; None keeps nothing
-    """
-    if keep is None:
+def read(files: Mapping[Path, bytes], fragments: Mapping[str, str], kept: Kept) -> list[ReadFile]:
+    """Each file read, in the order given; `fragments` are those of common.yaml."""
+    if kept.folder is None:
         return [_read(path, data, fragments) for path, data in files.items()]
     code, common = _code(), repr(sorted(fragments.items())).encode()
-    keys = [
-        parse_cache.key(code, os.fsencode(path), data, common if b"{{" in data else b"") for path, data in files.items()
-    ]
-    before = parse_cache.read(keep, name)
+    keys = [parse_cache.key(code, data, common if b"{{" in data else b"") for data in files.values()]
+    before = parse_cache.read(kept.folder, kept.name)
+    known = before
+    if kept.shipped is not None and not before.keys() >= set(keys):
+        known = parse_cache.read_all(kept.shipped) | before
     out = []
     entries = {}
     for key, (path, data) in zip(keys, files.items(), strict=True):
-        entry = before.get(key)
-        file = _known(entry)
+        entry = known.get(key)
+        file = _known(path, entry)
         if file is None:
             file = _read(path, data, fragments)
-            entry = _entry(file)
+            entry = _entry(path, file)
         if entry is not None:
             entries[key] = entry
         out.append(file)
     if entries != before:
-        parse_cache.write(keep, name, entries)
+        parse_cache.write(kept.folder, kept.name, entries)
     return out
 
 
@@ -140,17 +149,19 @@ def fold(text: str) -> str:
     return str(normalise.folded(pl.Series([text]))[0])
 
 
-def _known(entry: bytes | None) -> ReadFile | None:
+def _known(path: Path, entry: bytes | None) -> ReadFile | None:
     try:
-        return _adapter().validate_json(entry) if entry else None
+        return _adapter().validate_json(entry.replace(_HERE, to_json(str(path)))) if entry else None
     except ValidationError:  # the entries are whole, so another version of pydantic wrote it
         return None
 
 
-def _entry(file: ReadFile) -> bytes | None:
+def _entry(path: Path, file: ReadFile) -> bytes | None:
+    """None where it cannot be kept: the path is no Unicode, or a text of the rules looks like what stands for it."""
     try:
-        return _adapter().dump_json(file)
-    except ValueError:  # a name on disk that is no Unicode
+        entry = _adapter().dump_json(file)
+        return None if _HERE in entry else entry.replace(to_json(str(path)), _HERE)
+    except ValueError:
         return None
 
 

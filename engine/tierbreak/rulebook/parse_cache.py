@@ -13,6 +13,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -51,9 +52,21 @@ def code(*modules: str) -> bytes:
 def read(folder: Path, name: str) -> dict[bytes, bytes]:
     """The entries kept in `folder` under `name`; none where there is no sound file of them."""
     path = folder / f"{name}.kept"
+    entries = _entries(path)
+    if entries:
+        with suppress(OSError):  # a folder that may only be read serves as well
+            path.touch()
+    return entries
+
+
+def read_all(folder: Path) -> dict[bytes, bytes]:
+    """The entries of every file in `folder`, whatever its name, and nothing there is touched."""
+    return {each: value for path in sorted(folder.glob("*.kept")) for each, value in _entries(path).items()}
+
+
+def _entries(path: Path) -> dict[bytes, bytes]:
     try:
         data = path.read_bytes()
-        path.touch()
     except FileNotFoundError:
         return {}
     except OSError as error:

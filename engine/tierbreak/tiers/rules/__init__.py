@@ -34,11 +34,19 @@ class RulesTier:
     quarantined   ids of the rules that the exact engine serves
     """
 
-    def __init__(self, book: Rulebook, folded_examples: Sequence[Sequence[str]], *, shelf: Path | None) -> None:
+    def __init__(
+        self,
+        book: Rulebook,
+        folded_examples: Sequence[Sequence[str]],
+        *,
+        shelf: Path | None,
+        shipped: Path | None = None,
+    ) -> None:
         """Compile, or take from the cache, and check.
 
         folded_examples   for each rule, in the rulebook's order, the folded texts of its examples
         shelf             folder for compiled databases; None keeps none
+        shipped           another folder of them, that is only ever read
 
         Raises RulebookError that names every pattern that no engine can compile.
         """
@@ -57,7 +65,7 @@ class RulesTier:
         self._unless_runs = Runs.of([[(number, 0) for number in own] for own in unless_of])
         self._excludes = np.array([bool(own) for own in unless_of], dtype=bool)
 
-        cache = Shelf(shelf)
+        cache = Shelf(shelf, shipped)
         trials = [_trials(of_rule, folded_examples) for of_rule in (self._match_of, unless_of)]
         self._match, self._exclude = self._built(book, list(zip((expressions, excluding), trials, strict=True)), cache)
         self.quarantined = self._quarantine(book, unless_of)
@@ -95,6 +103,10 @@ class RulesTier:
                 if self._match.wrong & set(own) or self._exclude.wrong & set(unless)
             )
         )
+
+    def is_kept(self) -> bool:
+        """Whether the next start finds on disk all that was compiled for this one."""
+        return self._match.is_kept() and self._exclude.is_kept()
 
     @property
     def lost(self) -> int:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
 import os
-import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from tierbreak.files import atomic
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tiers.rules import database
 
@@ -23,6 +27,8 @@ MAGIC = b"tierbreak hyperscan database 2\n"
 KEPT = 24
 #: Bytes of a mark.
 MARK = 16
+#: How long to wait for another process that compiles. A rulebook of 100,000 rules takes about a minute.
+LOCK_SECONDS = 300.0
 
 
 def mark(*parts: bytes) -> bytes:
@@ -69,16 +75,18 @@ class Shelved:
 class Shelf:
     """A folder of layers; `folder` None keeps none. A folder that cannot be used costs start-up time and nothing else.
 
+    `shipped` is another one that is only ever read: what a bundle brings with it.
+
     A file: a line that says what it is, a line of JSON, then the marks, what was tried, which expressions join, and
     the database. The checksum in the header is of all that follows it.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None, shipped: Path | None = None) -> None:
+        self.folder, self.shipped = folder, shipped
 
     def listed(self) -> list[Shelved]:
-        """What lies there for this engine, by name."""
-        paths = sorted(self.folder.glob("*.hsdb")) if self.folder else []
+        """What lies there for this engine, by name; what is shipped comes last."""
+        paths = [path for folder in (self.folder, self.shipped) if folder for path in sorted(folder.glob("*.hsdb"))]
         return [found for path in paths if (found := self._listed(path)) is not None]
 
     def _listed(self, path: Path) -> Shelved | None:
@@ -109,11 +117,36 @@ class Shelf:
                 database.Database.undump(body[compiled:], np.frombuffer(body[joins:compiled], dtype=bool)),
                 _cut(body[:tried]), list(_cut(body[tried:joins])), set(header["wrong"]),
             )  # fmt: skip
-            os.utime(shelved.path)
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("compiled database %s is set aside and made anew: %s", shelved.path.name, error)
             return None
+        if shelved.path.parent == self.folder:
+            with suppress(OSError):  # a folder that may only be read serves as well
+                os.utime(shelved.path)
         return layer
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Of the processes that share the folder one at a time is in this block; the others wait for it.
+
+        Nobody waits where the folder cannot hold a lock, nor for longer than LOCK_SECONDS: work is done twice then.
+        """
+        handle = None
+        try:
+            if self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                handle = os.open(self.folder / ".lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                _lock(handle)
+        except OSError as error:
+            log.info("databases are compiled without a lock: %s", error)
+        try:
+            yield
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+    def holds(self, layer: Layer) -> bool:
+        return any((folder / _name(layer)).is_file() for folder in (self.folder, self.shipped) if folder)
 
     def store(self, layer: Layer) -> None:
         """Written whole or not at all."""
@@ -125,17 +158,30 @@ class Shelf:
             "engine": database.engine(), "expressions": len(layer.marks), "wrong": sorted(layer.wrong),
             "sha256": hashlib.sha256(body).hexdigest(),
         }  # fmt: skip
-        name = mark(database.engine().encode(), *layer.marks).hex()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-                file.write(MAGIC + json.dumps(header).encode() + b"\n" + body)
-            Path(file.name).replace(self.folder / f"{name}.hsdb")
+            atomic.write(self.folder / _name(layer), MAGIC + json.dumps(header).encode() + b"\n" + body)
             newest = sorted(self.folder.glob("*.hsdb"), key=lambda path: path.stat().st_mtime, reverse=True)
             for path in newest[KEPT:]:
                 path.unlink(missing_ok=True)
         except OSError as error:
             log.warning("compiled database is not kept: %s", error)
+
+
+def _name(layer: Layer) -> str:
+    return f"{mark(database.engine().encode(), *layer.marks).hex()}.hsdb"
+
+
+def _lock(handle: int) -> None:
+    """Raises OSError where there are no locks, and TimeoutError where another process keeps it too long."""
+    last = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > last:
+                raise TimeoutError(f"another process has compiled for more than {LOCK_SECONDS:.0f} s") from None
+            time.sleep(0.02)
 
 
 def _cut(marks: bytes) -> tuple[bytes, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tiers.rules import cross_check, database
-from tierbreak.tiers.rules.compiled_cache import Layer, Shelf, mark, mark_of
+from tierbreak.tiers.rules.compiled_cache import Layer, Shelf, Shelved, mark, mark_of
 from tierbreak.tiers.rules.exact import ExactPattern
 
 #: Databases that serve together at most.
@@ -45,8 +46,8 @@ class Layers:
     wrong   numbers of the expressions that the exact engine must serve
     """
 
-    def __init__(self, parts: Sequence[_Part]) -> None:
-        self._parts = parts
+    def __init__(self, parts: Sequence[_Part], shelf: Shelf) -> None:
+        self._parts, self._shelf = parts, shelf
         self._whole = len(parts) == 1 and bool((np.diff(parts[0].numbers, prepend=-1) == 1).all())
         self.wrong = {int(numbers[at]) for layer, numbers in parts for at in layer.wrong if numbers[at] >= 0}
 
@@ -54,13 +55,30 @@ class Layers:
     def build(cls, expressions: Sequence[Expression], trials: Mapping[int, Sequence[bytes]], shelf: Shelf) -> Layers:
         """Take from the shelf what lies there, compile the rest, and let the guard try what is new.
 
+        Of processes that start together one compiles, and the others take what it put on the shelf.
+
         expressions   distinct; their positions are their numbers
         trials        number of an expression -> texts to try it on, moved about
 
         Raises LosesMatches, and CannotCompile with every number that an engine refuses.
         """
         number_of = {mark_of(expression): number for number, expression in enumerate(expressions)}
-        parts, missing = _chosen(number_of, shelf)
+        listed = shelf.listed()
+        parts, missing = _chosen(number_of, listed, shelf)
+        with nullcontext() if parts and not missing else shelf.alone():
+            if (missing or not parts) and (now := shelf.listed()) != listed:
+                parts, missing = _chosen(number_of, now, shelf)
+            return cls(cls._completed(parts, missing, expressions, trials, shelf), shelf)
+
+    @staticmethod
+    def _completed(
+        parts: list[_Part],
+        missing: Mapping[bytes, int],
+        expressions: Sequence[Expression],
+        trials: Mapping[int, Sequence[bytes]],
+        shelf: Shelf,
+    ) -> list[_Part]:
+        """These parts, and one more for what is missing; all of them tried, and on the shelf."""
         if not parts and cross_check.loses_known_shapes(
             database.probe
         ):  # a layer on the shelf says that the engine passed
@@ -78,7 +96,10 @@ class Layers:
         for at, part in enumerate(parts):
             if _try(part, expressions, trials, exact) or at >= shelved:
                 shelf.store(part.layer)
-        return cls(parts)
+        return parts
+
+    def is_kept(self) -> bool:
+        return all(self._shelf.holds(part.layer) for part in self._parts)
 
     def scan(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """int64 [m] positions of texts, int64 [m] numbers of the expressions found there, each pair once."""
@@ -115,11 +136,13 @@ def check_exact(expressions: Mapping[int, Expression]) -> None:
         raise database.CannotCompile(refused)
 
 
-def _chosen(number_of: Mapping[bytes, int], shelf: Shelf) -> tuple[list[_Part], dict[bytes, int]]:
+def _chosen(
+    number_of: Mapping[bytes, int], listed: Sequence[Shelved], shelf: Shelf
+) -> tuple[list[_Part], dict[bytes, int]]:
     """The layers that serve on, the largest first, and what is to be compiled: numbers by mark, in order."""
     parts: list[_Part] = []
     missing = dict(number_of)
-    shelved = shelf.listed()
+    shelved = list(listed)
     while missing and shelved:
         best = max(shelved, key=lambda one: sum(mark in missing for mark in one.marks))
         shelved.remove(best)

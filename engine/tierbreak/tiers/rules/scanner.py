@@ -72,6 +72,10 @@ class Scanner:
         self.wrong = fast.wrong
         return fast
 
+    def is_kept(self) -> bool:
+        """Whether the next start finds on disk what was compiled for this one."""
+        return not isinstance(self._fast, Layers) or self._fast.is_kept()
+
     def scan(self, texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """int64 [m] positions of texts, int64 [m] numbers of the expressions found there, each pair once."""
         where, what = self._on_all_cores(texts)
