@@ -18,8 +18,8 @@ def pack(engine: Engine, out: Path) -> None:
 
     out   must not exist
 
-    Raises BundleError where it cannot be written or a part has changed since it was loaded, and ModelError where the model's weights are not what its own
-    manifest states: loading looks at their length only.
+    Raises BundleError where it cannot be written or a part has changed since it was loaded, and ModelError where the
+    model's weights are not what its own manifest states: loading looks at their length only.
     """
     if out.exists():
         raise BundleError(f"{out}: exists; give the name of a folder that does not")

@@ -142,6 +142,43 @@ def test_the_same_file_at_another_place_is_another(write, keep, tmp_path_factory
     assert load(other, keep).rules[0].place.path == str(other / "one.yaml")
 
 
+def test_what_was_read_at_one_place_holds_at_another(write, keep, parsed, tmp_path_factory):
+    """As a bundle brings it: another folder, other names of folders, and only ever read."""
+    reading = Rulebook.read(
+        [write(one=rule_file("a"), two="brand: taxi\nowner: x\nrules: [{id: b}]\n")], BRANDS, keep=keep
+    )
+    other = tmp_path_factory.mktemp("other") / "deep" / "er"
+    other.mkdir(parents=True)
+    for path in reading.files:
+        (other / path.name).write_bytes(path.read_bytes())
+    parsed.clear()
+    before = {path: path.stat().st_mtime_ns for path in keep.iterdir()}
+    again = Rulebook.read([other], BRANDS, keep=tmp_path_factory.mktemp("own"), shipped=keep)
+    assert parsed == []
+    assert everything(again) == everything(Rulebook.read([other], BRANDS))
+    assert again.book.rules[0].place.path == str(other / "one.yaml")
+    assert {path: path.stat().st_mtime_ns for path in keep.iterdir()} == before
+
+
+def test_a_text_that_looks_like_what_stands_for_the_path_is_not_kept(write, keep, parsed):
+    folder = write(one='brand: taxi\nowner: x\nrules: [{id: a, match: [{words: TAXI}], examples: ["\\0"]}]\n')
+    first, again = (Rulebook.read([folder], BRANDS, keep=keep) for _ in range(2))
+    assert everything(first) == everything(again)
+    assert parsed == ["one", "one"]
+
+
+def test_a_folder_that_may_only_be_read_serves(write, keep, parsed, monkeypatch, caplog):
+    folder = write(one=rule_file())
+    load(folder, keep)
+
+    def refuse(*_args, **_named):
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(parse_cache.Path, "touch", refuse)
+    load(folder, keep)
+    assert (parsed, caplog.records) == (["one"], [])
+
+
 def test_other_code_reads_everything_again(write, keep, parsed, monkeypatch):
     folder = write(one=rule_file())
     load(folder, keep)

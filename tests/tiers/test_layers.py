@@ -1,7 +1,12 @@
 """Compiled rulebooks on the shelf: an edit compiles what it changed, answers do not depend on what lay there."""
 
+import fcntl
 import os
 import re
+import shutil
+import subprocess
+import sys
+import threading
 
 import polars as pl
 import pytest
@@ -226,3 +231,106 @@ def test_an_engine_that_loses_the_known_shapes_leaves_nothing_on_the_shelf(build
     monkeypatch.setattr(cross_check, "loses_known_shapes", lambda _probe: True)
     assert found(build(["TEAL"]), ["TEAL"]) == [(0, 0)]
     assert not list((tmp_path / "shelf").glob("*.hsdb"))
+
+
+def test_a_shelf_that_may_only_be_read_serves(build, compiled, monkeypatch, caplog):
+    build(["TEAL"])
+
+    def refuse(*_args, **_named):
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(compiled_cache.os, "utime", refuse)
+    monkeypatch.setattr(compiled_cache.atomic, "write", refuse)
+    assert found(build(["TEAL"]), ["TEAL"]) == [(0, 0)]
+    assert (compiled, caplog.records) == ([1], [])
+
+
+# Several at once
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """The lock of the shelf, as another process has it while it compiles."""
+    (tmp_path / "shelf").mkdir()
+    with (tmp_path / "shelf" / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def test_who_waits_takes_what_the_first_compiled(build, compiled, tmp_path, locked, monkeypatch):
+    shelf = tmp_path / "shelf"
+    shelf.rename(tmp_path / "aside")
+    build(["TEAL"])
+    made = list(shelf.glob("*.hsdb"))
+    for path in made:
+        path.rename(tmp_path / path.name)
+    shutil.rmtree(shelf)
+    (tmp_path / "aside").rename(shelf)
+    assert compiled == [1]
+    waits, tiers = threading.Event(), []
+    sleep = compiled_cache.time.sleep
+    monkeypatch.setattr(compiled_cache.time, "sleep", lambda seconds: waits.set() or sleep(seconds))
+    thread = threading.Thread(target=lambda: tiers.append(build(["TEAL"])))
+    thread.start()
+    assert waits.wait(60)
+    for path in made:
+        (tmp_path / path.name).rename(path)
+    fcntl.flock(locked, fcntl.LOCK_UN)
+    thread.join(60)
+    assert found(tiers[0], ["TEAL"]) == [(0, 0)]
+    assert compiled == [1]
+
+
+def test_nobody_waits_for_ever(build, compiled, locked, monkeypatch):
+    monkeypatch.setattr(compiled_cache, "LOCK_SECONDS", 0.0)
+    assert found(build(["TEAL"]), ["TEAL"]) == [(0, 0)]
+    assert compiled == [1]
+
+
+def test_of_processes_that_start_together_one_compiles(build, tmp_path):
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from tierbreak.rulebook import Rulebook
+        from tierbreak.tiers.rules import RulesTier, database
+        compile_, sizes = database.Database.compile, []
+        database.Database.compile = lambda e: sizes.append(len(e)) or compile_(e)
+        folder = Path(sys.argv[1])
+        RulesTier(Rulebook.load([folder], {"x"}), [[]] * 3, shelf=folder / "together")
+        print(*sizes)
+    """
+    build(words(3))
+    starts = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    assert sorted(start.communicate(timeout=120)[0] for start in starts) == ["\n", "\n", "3\n"]
+
+
+# What a bundle brings
+
+
+def test_a_shipped_shelf_is_read_and_never_written(build, compiled, tmp_path):
+    build(["TEAL", "KETTLE", "FARM", "BARN"])
+    shipped = (tmp_path / "shelf").rename(tmp_path / "shipped")
+    (path,) = shipped.glob("*.hsdb")
+    os.utime(path, (1, 1))
+    book = Rulebook.load([tmp_path], {"x"})
+    tier = RulesTier(book, [[]] * 4, shelf=tmp_path / "own", shipped=shipped)
+    assert (found(tier, ["KETTLE"]), compiled, tier.is_kept()) == ([(0, 1)], [4], True)
+    assert not (tmp_path / "own").exists()
+    (tmp_path / "x.yaml").write_text((tmp_path / "x.yaml").read_text().replace("TEAL", "CHANGED"))
+    tier = RulesTier(Rulebook.load([tmp_path], {"x"}), [[]] * 4, shelf=tmp_path / "own", shipped=shipped)
+    assert (found(tier, ["CHANGED", "TEAL"]), compiled) == ([(0, 0)], [4, 1])
+    assert set(shipped.iterdir()) == {shipped / ".lock", path}
+    assert path.stat().st_mtime == 1
+    assert len(list((tmp_path / "own").glob("*.hsdb"))) == 1
+
+
+def test_databases_may_be_read_by_whoever_the_umask_allows(build, tmp_path):
+    before = os.umask(0o022)
+    try:
+        build(["TEAL"])
+    finally:
+        os.umask(before)
+    (path,) = (tmp_path / "shelf").glob("*.hsdb")
+    assert oct(path.stat().st_mode)[-3:] == "644"
