@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ import pytest
 
 from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.errors import CacheError
-from tierbreak.tiers.cache import CacheTier
+from tierbreak.tiers.cache import CacheTier, stores
 
 PARTS = {"weights": "w1", "tokenizer": "t1", "labels": "l1", "normaliser": "n1", "backend": "test"}
 BATCH = 50
@@ -215,6 +217,44 @@ def cut_short(root: Path, pages: int) -> None:
             right(tier, [7])
     except CacheError as error:
         print(error)
+
+
+def headers(root: Path, rounds: int) -> None:
+    """Whatever is changed of what LMDB's headers say, the store opens, and gives right answers or none.
+
+    Left alone is what they say of the tree's own root: of that LMDB believes everything. A process a round.
+    """
+    chance = random.Random(11)
+    fields = [*range(16, 44), *range(136, 152)]  # magic, version, address, sizes; last page and transaction
+    for number in range(rounds):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                with CacheTier.open(root, PARTS) as tier:
+                    tier.store(texts(batch(0)), evidence(batch(0)))
+                data = tier._environment.path / "data.mdb"
+                whole = bytearray(data.read_bytes())
+                for _ in range(chance.randint(1, 40) if number % 2 else 1):
+                    at = chance.choice(fields)
+                    for page in (0, 4096):
+                        whole[page + at] ^= chance.randint(1, 255)
+                data.write_bytes(whole)
+                with CacheTier.open(root, PARTS) as tier:
+                    right(tier, batch(0))
+                    tier.store(texts([7]), evidence([7]))
+                    right(tier, [7])
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        status = os.waitpid(child, 0)[1]
+        assert status == 0, f"round {number} ended with {status}"
+        chance.seed(number)
+        shutil.rmtree(root / stores.fingerprint(PARTS))
+    print(f"{rounds} opened")
 
 
 if __name__ == "__main__":

@@ -256,12 +256,14 @@ def _open_cache(
     root = settings.state / "cache" if cache is DEFAULT else cache
     assert isinstance(root, Path)
     try:
-        return CacheTier.open(root, {**model.evidence, "normaliser": normaliser}, size_bytes=settings.cache_bytes)
+        store = CacheTier.open(root, {**model.evidence, "normaliser": normaliser}, size_bytes=settings.cache_bytes)
     except CacheError as error:
         if cache is not DEFAULT:
             raise
         notices.append(f"no cache: {error}")
         return None
+    notices += store.notices
+    return store
 
 
 def _precedence(book: Rulebook, registry: Registry) -> Precedence:

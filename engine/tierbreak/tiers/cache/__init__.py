@@ -70,8 +70,8 @@ class CacheStats:
 class CacheTier:
     """Evidence by text. Safe to share between threads, and between processes that each open it themselves.
 
-    Every method raises CacheError once the tier is closed, and in a process forked from the one that opened it.
-
+    Every method but `close` raises CacheError once it is closed, and in a process forked from the one that opened it.
+    `notices` is what a person must know about the store; empty when all is well.
 
     >>> import tempfile
     >>> parts = dict.fromkeys(["weights", "tokenizer", "labels", "normaliser", "backend"], "0")
@@ -83,8 +83,11 @@ class CacheTier:
     (1, [2], [3, 10, 11, 12, 13, 14, 15, 16])
     """
 
-    def __init__(self, environment: Environment, evidence: Mapping[str, str], secret: bytes) -> None:
+    def __init__(
+        self, environment: Environment, evidence: Mapping[str, str], secret: bytes, notices: tuple[str, ...] = ()
+    ) -> None:
         """Use `CacheTier.open`."""
+        self.notices = notices
         self.fingerprint = stores.fingerprint(evidence)
         self._environment = environment
         self._evidence = dict(evidence)
@@ -120,14 +123,32 @@ class CacheTier:
         root_bytes  when all stores under `root` take more, those opened longest ago are removed
         read_only   never write; the store must exist
 
-        Raises CacheError where the store cannot be opened, is not what its name says, or is remote.
+        A damaged store is set aside and made anew, which `notices` says: what it held is asked of the model again.
+
+        Raises CacheError where the folder cannot be used or is remote, and read-only where the store is damaged.
         """
         root = Path(root).absolute()
-        path, size_bytes, secret = stores.find_or_make(root, evidence, size_bytes, read_only)
-        environment = Environment.share(path, size_bytes, read_only)
+        try:
+            environment, secret = cls._opened(root, evidence, size_bytes, read_only)
+            notices: tuple[str, ...] = ()
+        except stores.Damaged as damage:
+            path = root / stores.fingerprint(evidence)
+            if read_only:
+                raise CacheError(f"cache store {path} is damaged: {damage}; open it once for writing") from None
+            stores.set_aside(path)
+            notices = (f"the cache store was damaged and is made anew, the old one is {path}.damaged: {damage}",)
+            try:
+                environment, secret = cls._opened(root, evidence, size_bytes, read_only)
+            except stores.Damaged as again:
+                raise CacheError(f"cache store {path} was made anew and is damaged again: {again}") from None
         if not read_only:
-            stores.trimmed(root, path, root_bytes)
-        return cls(environment, evidence, secret)
+            stores.trimmed(root, environment.path, root_bytes)
+        return cls(environment, evidence, secret, notices)
+
+    @staticmethod
+    def _opened(root: Path, evidence: Mapping[str, str], size_bytes: int, read_only: bool) -> tuple[Environment, bytes]:
+        path, size_bytes, secret = stores.find_or_make(root, evidence, size_bytes, read_only)
+        return Environment.share(path, size_bytes, read_only), secret
 
     def judge(self, texts: pl.Series) -> pl.DataFrame:
         """What the model saw for those of `texts` that are in the store.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,23 @@ from typing import Any, ClassVar
 import lmdb
 
 from tierbreak.errors import CacheError
+from tierbreak.tiers.cache.stores import OTHERWISE, Damaged
 
 #: Bytes of a key and of a value.
 DIGEST, RECORD = 16, 72
+
+#: Of the page that each of LMDB's two headers fills: the map's size, a page's size, and the last page's number.
+_HEADER = struct.Struct("=32xQI92xQ")
+
+#: What LMDB says of a file that is not as it left it.
+_DAMAGE = (
+    lmdb.CorruptedError,
+    lmdb.IncompatibleError,
+    lmdb.InvalidError,
+    lmdb.PageNotFoundError,
+    lmdb.PanicError,
+    lmdb.VersionMismatchError,
+)
 
 
 class Environment:
@@ -53,8 +68,8 @@ class Environment:
     def share(cls, path: Path, size_bytes: int, read_only: bool) -> Environment:
         """The environment of this folder, opened if this process does not have it open; `give_back` it.
 
-        Raises CacheError where it is open read-only and is wanted for writing, where it cannot be opened, and in a
-        process that was forked from one with an open store.
+        Raises Damaged where its file is, and CacheError where it is open read-only and is wanted for writing, where it
+        cannot be opened, and in a process that was forked from one with an open store.
         """
         for own in tuple(cls._shared):
             own.check_process()
@@ -72,7 +87,10 @@ class Environment:
             try:
                 env = cls(path, size_bytes, read_only)
             except (lmdb.Error, OSError) as error:
-                raise CacheError(f"cache store {path} cannot be opened: {error}") from error
+                # The binding's own check of the version raises its general error.
+                if isinstance(error, _DAMAGE) or "LMDB data format" in str(error):
+                    raise Damaged(str(error)) from error
+                raise CacheError(f"cache store {path} cannot be opened: {error}; {OTHERWISE}") from error
             with cls.lock:
                 cls._shared.append(env)
             return env
@@ -173,6 +191,7 @@ class Environment:
             return False
 
     def _opened(self) -> lmdb.Environment:
+        self._check_header()
         # Power may fail: `sync` stays on, so that a commit's pages are on disk before the header that names
         # them. `metasync` is off: that header may then be lost with the power, which takes the last commit
         # back but never the store apart, and saves one of two flushes. A killed process loses nothing either
@@ -204,6 +223,24 @@ class Environment:
             env.close()
             raise
         return env
+
+    def _check_header(self) -> None:
+        """Raise Damaged where one of the two headers names more than the map may hold.
+
+        LMDB would ask the system for that much, and what it says then is what it says where memory is short.
+        """
+        data = self.path / "data.mdb"
+        if not data.exists():
+            return
+        with data.open("rb") as file:
+            first = file.read(_HEADER.size)
+            page = _HEADER.unpack(first)[1] if len(first) == _HEADER.size else 0
+            file.seek(page)
+            for header in (first, file.read(_HEADER.size)):
+                if len(header) == _HEADER.size:
+                    map_size, page_size, last_page = _HEADER.unpack(header)
+                    if max(map_size, (last_page + 1) * page_size) > self.size_bytes:
+                        raise Damaged("its header names more pages than it may have")
 
     def _mend_length(self, env: lmdb.Environment) -> None:
         """Make a file that was cut short as long as its header says.
