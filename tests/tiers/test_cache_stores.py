@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cache_starts import MIB, data_file, finish, start
+from cache_starts import data_file, finish, start
 from cache_worker import BATCH, PARTS, batch, evidence, right, texts
 from tierbreak.errors import CacheError
 from tierbreak.tiers.cache import CacheTier, stores
@@ -78,7 +78,7 @@ def damage(path, harm):
     if harm == "header":
         data.write_bytes(bytes(8192) + data.read_bytes()[8192:])
     elif harm == "other file":
-        data.write_bytes(b"no LMDB file at all" * 1000)
+        data.write_bytes(b"no LMDB file at all " * 1000)
     elif harm == "last page":  # both headers name a page far beyond the end
         whole = bytearray(data.read_bytes())
         for page in (0, 4096):
@@ -102,7 +102,7 @@ def damage(path, harm):
     ("harm", "says"),
     [
         ("header", "MDB_INVALID: File is not an LMDB file"),
-        ("other file", "MDB_INVALID: File is not an LMDB file"),
+        ("other file", "its header names more pages than it may have"),
         ("last page", "its header names more pages than it may have"),
         ("no secret", "secret is not there"),
         ("short secret", "`secret` holds 5 bytes, expected 32"),
