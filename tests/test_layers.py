@@ -46,6 +46,8 @@ LAYERS = (
         "files", "errors",
     )),
     ("cli/", ("",)),
+    ("bundle.py", ("files/archive", "files/atomic", "errors")),
+    ("packing.py", ("engine", "parts", "bundle", "tiers", "files/atomic", "errors")),
     ("__init__.py", ("engine", "rollout", "core", "settings", "errors")),
     ("", (
         "bundle", "parts", "pipeline", "recent_keys", "serving", "settings", "single", "stats", "watch", "tiers",
@@ -98,7 +100,9 @@ def imports_of_names(path):
 def taken(path):
     """The modules of this package that a file imports, as paths without `.py`."""
     named = {
-        name.removeprefix("tierbreak.").replace(".", "/") for name in imports(path) if name.startswith("tierbreak.")
+        name.removeprefix("tierbreak.").replace(".", "/")
+        for name in imports_of_names(path)
+        if name.startswith("tierbreak.")
     }
     return {name for name in named if name not in tierbreak.__all__}
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from tierbreak.files import atomic
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +90,7 @@ def write(folder: Path, name: str, entries: Mapping[bytes, bytes]) -> None:
     content = b"".join(_record(each, value) for each, value in entries.items())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(MAGIC + _digest(content) + content)
-        Path(file.name).replace(folder / f"{name}.kept")
+        atomic.write(folder / f"{name}.kept", MAGIC + _digest(content) + content)
         _trim(folder.glob("*.kept"))
     except OSError as error:
         log.warning("%s is not kept: %s", name, error)
