@@ -70,7 +70,7 @@ def load(
     gc.disable()
     try:
         return Engine.load(
-            bundle,
+            bundle=bundle,
             rules=rules or SHIPPED,
             overlay=overlay,
             model=None if no_model else model or SHIPPED,
