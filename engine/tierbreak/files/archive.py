@@ -52,9 +52,14 @@ def unpack(path: Path, folder: Path) -> None:
         with path.open("rb") as file:
             kind = next((start for start in _COMPRESSED if file.peek(8).startswith(start)), None)
             plain = _COMPRESSED[kind](file) if kind else file
-            counted = io.BufferedReader(_Bounded(plain, path, most))
+            bounded = _Bounded(plain, path, most)
+            counted = io.BufferedReader(bounded)
             with tarfile.open(fileobj=counted, mode="r|") as tar:
                 tar.extractall(folder, filter=admitted)
+            while counted.read(1 << 20):  # to the end, where the checksum of what is compressed stands
+                pass
+            if bounded.last != bytes(tarfile.BLOCKSIZE):  # tarfile takes one cut short within a header for whole
+                raise tarfile.ReadError("it does not end as a tar ends")
     except _DAMAGE as error:
         raise BundleError(
             f"{path}: cannot be unpacked: {error or type(error).__name__}; expected a whole tar of a folder that "
@@ -63,10 +68,11 @@ def unpack(path: Path, folder: Path) -> None:
 
 
 class _Bounded(io.RawIOBase):
-    """Reads `file`, and counts what comes out of it: a kilobyte may unpack to gigabytes."""
+    """Reads `file`, and counts what comes out of it: a kilobyte may unpack to gigabytes. `last` is its last block."""
 
     def __init__(self, file: Any, path: Path, most: int) -> None:
         self.file, self.path, self.most, self.left = file, path, most, most
+        self.last = b""
 
     def readable(self) -> bool:
         return True
@@ -74,6 +80,7 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         size = self.file.readinto(buffer)
         self.left -= size
+        self.last = (self.last + bytes(buffer[:size]))[-tarfile.BLOCKSIZE :]
         if self.left < 0:
             raise BundleError(
                 f"{self.path}: unpacks to more than {self.most >> 20:,} MiB; found {self.path.stat().st_size:,} bytes, "
