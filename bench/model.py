@@ -27,11 +27,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import polars as pl
 
 from tierbreak.core.normalise import normalise
-from tierbreak.tiers.model import ModelTier, open_session, open_tokenizer
+from tierbreak.tiers.model import ModelTier, open_session, open_tokenizer, runtime
 from tierbreak.tiers.model.folder import Folder
 
 SHIPPED = Path(__file__).parents[1] / "models" / "us-brands"
@@ -128,7 +127,7 @@ def main() -> None:
         "seconds to load": round(loading, 3),
         "keys a second": rates,
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), "onnxruntime": onnxruntime.__version__},
+        "versions": {"python": platform.python_version(), "onnxruntime": runtime.VERSION},
         "model": tier.fingerprint,
     }  # fmt: skip
     print(json.dumps(figures, indent=None if given.json else 2))

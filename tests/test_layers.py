@@ -18,7 +18,7 @@ HOMES = {
     "hyperscan": "tiers/rules/database.py",
     "re2": "tiers/rules/exact.py",
     "lmdb": "tiers/cache/environment.py",
-    "onnxruntime": ("tiers/model/", "tools/models/training/"),
+    "onnxruntime": "tiers/model/runtime.py",
     "tokenizers": ("tiers/model/", "tools/models/training/"),
     "torch": ("tiers/model/torch_backend/", "tools/models/training/"),
     "transformers": "tools/models/training/",

@@ -1,4 +1,4 @@
-"""Tier `model`: key -> the nearest brands with raw scores. Sole importer of onnxruntime and tokenizers.
+"""Tier `model`: key -> the nearest brands with raw scores. runtime.py runs the graph.
 
 A key's evidence depends on the key alone, bit for bit: not on the batch, its order or size, nor on the number of
 threads. Three things bring that about. The graph works on one token or one key at a time, with integer products
@@ -26,8 +26,9 @@ from tierbreak.tiers.model import gate
 from tierbreak.tiers.model.folder import Folder, fault
 
 if TYPE_CHECKING:
-    import onnxruntime
     import tokenizers
+
+    from tierbreak.tiers.model.runtime import Session
 
 #: Tokens in a batch: enough that a product is worth its call, few enough that its input stays in the core's cache.
 BATCH_TOKENS = 512
@@ -48,10 +49,8 @@ class ModelTier:
     fingerprint   hex digest of weights, tokenizer and labels
     """
 
-    def __init__(
-        self, folder: Folder, session: onnxruntime.InferenceSession, tokenizer: tokenizers.Tokenizer, threads: int
-    ) -> None:
-        import onnxruntime
+    def __init__(self, folder: Folder, session: Session, tokenizer: tokenizers.Tokenizer, threads: int) -> None:
+        from tierbreak.tiers.model.runtime import VERSION
 
         self.labels = folder.labels
         self.policy: Policy = folder.policy
@@ -59,7 +58,7 @@ class ModelTier:
             "weights": folder.sha256["model.onnx"],
             "tokenizer": folder.sha256["tokenizer.json"],
             "labels": folder.sha256["labels.json"],
-            "backend": f"onnxruntime {onnxruntime.__version__} cpu int8, one scale a token",
+            "backend": f"onnxruntime {VERSION} cpu int8, one scale a token",
         }
         of = ("weights", "tokenizer", "labels")
         self.fingerprint = hashlib.sha256("\n".join(self.evidence[name] for name in of).encode()).hexdigest()
@@ -144,28 +143,11 @@ def batches(lengths: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
         yield from (same[start : start + rows] for start in range(0, len(same), rows))
 
 
-def session_options() -> onnxruntime.SessionOptions:
-    """How a graph is run, in use and in training alike: the same integers on every processor."""
-    import onnxruntime
+def open_session(folder: Folder) -> Session:
+    from tierbreak.tiers.model.runtime import session
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # Without VNNI (before Ice Lake and Zen 4) onnxruntime's fast product of 8-bit integers saturates at 16 bits, and
-    # scores move by 0.02. This takes the exact one there, a tenth slower; elsewhere it changes nothing.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    return options
-
-
-def open_session(folder: Folder) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = session_options()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # Shapes change with every batch: a memory pattern would be planned anew each time.
-    options.enable_mem_pattern = False
     try:
-        return onnxruntime.InferenceSession(folder.graph, options, providers=["CPUExecutionProvider"])
+        return session(folder.graph, threads=1)
     except Exception as error:  # onnxruntime's own exceptions share no base but this one
         found = str(error).splitlines()[0]
         raise ModelError(

@@ -15,8 +15,9 @@ from tierbreak.errors import Fault
 from tierbreak.tiers.model.folder import Folder, fault
 
 if TYPE_CHECKING:
-    import onnxruntime
     import tokenizers
+
+    from tierbreak.tiers.model.runtime import Session
 
 #: How many times the reference work a golden string may take. The shipped model takes 0.3 times, so one that fails is
 #: a hundred times slower than it, and no load of the machine makes it so: both are measured in processor time.
@@ -50,9 +51,7 @@ def best(labels: Sequence[str], at: _Int32, scores: _Float32) -> tuple[str | Non
     return (labels[at[first]] if at[first] >= 0 else None), float(scores[first])
 
 
-def disagreements(
-    folder: Folder, session: onnxruntime.InferenceSession, tokenizer: tokenizers.Tokenizer
-) -> Iterator[Fault]:
+def disagreements(folder: Folder, session: Session, tokenizer: tokenizers.Tokenizer) -> Iterator[Fault]:
     """Where the parts of a folder do not fit together."""
     path = folder.path / "model.onnx"
     shapes = {f"input {node.name}": node.shape[1:] for node in session.get_inputs()}

@@ -8,20 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import tokenizers
 from onnx import TensorProto, helper
 
-from tierbreak.tiers.model import batches, session_options
+from tierbreak.tiers.model import batches
+from tierbreak.tiers.model.runtime import session
 
 
 class Runner:
     """A graph with its tokenizer; takes texts as they are (make them keys first)."""
 
     def __init__(self, model: onnx.ModelProto, tokenizer: str) -> None:
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
-        )
+        self._session = session(model.SerializeToString(), threads=0)
         self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer)
 
     def run(self, texts: Sequence[str], *outputs: str) -> list[npt.NDArray[Any]]:
