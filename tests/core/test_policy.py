@@ -236,21 +236,51 @@ def test_every_fault_of_a_file_is_named_at_once(tmp_path):
         fix,
         "calibration.json: error[M009]: `temperature` is wrong",
         "  = found: 0",
-        "  = expected: a number above 0",
+        "  = expected: a number between 0.000001 and 1,000,000",
         fix,
         "calibration.json: error[M009]: `null_score` is wrong",
         "  = found: '0.6'",
-        "  = expected: a number",
+        "  = expected: a number between -1,000,000 and 1,000,000",
         fix,
     ]
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{", '{"temperature": NaN, "null_score": 0, "threshold": 0}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[1]", "{", '{"temperature": NaN, "null_score": 0, "threshold": 0}', "[" * 100_000, '{"\\ud800": 1}',
+     '{"temperature": 1' + "0" * 400 + ', "null_score": 0, "threshold": 0}'],
+)  # fmt: skip
 def test_a_broken_file_is_an_error_that_names_it(tmp_path, content):
     path = tmp_path / "calibration.json"
     path.write_text(content)
     with pytest.raises(ModelError, match=r"calibration\.json: error\[M009\]"):
         Policy.from_json(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"reserved_shift": 1e308}, {"reserved_shift": -1e39}, {"null_score": 1e300}, {"temperature": 1e-320},
+     {"temperature": 1e300}, {"temperature": True}, {"high": -0.1}, {"by_brand": {"lyft": 2}}, {"by_sector": [1]}],
+)  # fmt: skip
+def test_a_value_that_would_overflow_later_is_refused_when_it_is_read(wrong):
+    name = f"{next(iter(wrong))}"
+    with pytest.raises(ValueError, match=rf"^{name}[.a-z]*: expected an? \w+.*, got ") as caught:
+        Policy(**{"temperature": 1.0, "null_score": 0.0, "threshold": 0.5} | wrong)
+    assert str(caught.value).count("expected") == 1
+
+
+@pytest.mark.parametrize("shift", [-1e6, 0.0, 1e6])
+@pytest.mark.parametrize("null_score", [-1e6, 1e6])
+@pytest.mark.parametrize("temperature", [1e-6, 1e6])
+def test_any_policy_that_can_be_made_can_be_applied(temperature, null_score, shift):
+    found = weigh(
+        Policy(temperature, null_score, 0.5, shift),
+        i32([4, 7, -2, -3], [-1, -1, -2, -3]),
+        f32([1, -1, 0.5, 0.5], [1, 1, 1, 1]),
+    )
+    assert np.isfinite(found.confidences).all()
+    assert (found.confidences >= 0).all()
+    assert (found.confidences.sum(axis=1) <= 1 + 1e-6).all()
 
 
 def test_a_policy_out_of_range_cannot_be_made():

@@ -213,7 +213,15 @@ def test_a_file_that_was_cut_off(path, at):
 
 
 @pytest.mark.parametrize(
-    "header", [{"format": "tierbreak bag 0"}, {"labels": 3}, {"labels": [1]}, {"unit": "1"}, {"policy": None}]
+    "header",
+    [
+        {"format": "tierbreak bag 0"},
+        {"labels": 3},
+        {"labels": [1]},
+        {"unit": "1"},
+        {"policy": None},
+        {"labels": ["\ud800"]},
+    ],
 )
 def test_a_header_that_cannot_be_read(path, header):
     change(path, header)

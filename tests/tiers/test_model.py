@@ -18,6 +18,7 @@ from tierbreak.tiers.model.folder import FILES, WEIGHTS, sealed
 SHIPPED = Path(__file__).parents[2] / "models" / "us-brands"
 LABELS = json.loads((SHIPPED / "labels.json").read_text())
 GOLDEN = json.loads((SHIPPED / "golden.json").read_text())["strings"]
+NAMES = json.loads((SHIPPED / "golden.json").read_text())["names"]
 
 
 @pytest.fixture(scope="module")
@@ -210,11 +211,25 @@ def test_a_file_that_was_changed(folder):
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"format": 1}', b'{"format": 2, "files": {}, "bytes": {}}'])
+#: JSON that is sound, and deeper than any parser goes.
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"format": 1}', b'{"format": 2, "files": {}, "bytes": {}}', DEEP])
 def test_a_manifest_that_cannot_be_read(folder, content):
     (folder / "manifest.json").unlink()
     (folder / "manifest.json").write_bytes(content)
     assert faults(folder) == [("M002", "manifest.json", "cannot be read")]
+
+
+@pytest.mark.parametrize("content", [DEEP, b'"text"', b'{"strings": 1}', b'{"strings": [[]], "tolerance": 1}',
+                                     b'{"strings": [], "names": [], "tolerance": 0}', b"\xff", b'["\\ud800"]',
+                                     b'{"strings": [], "tolerance": 1e999}',
+                                     b'{"strings": [], "tolerance": 1' + b"0" * 400 + b"}"])  # fmt: skip
+@pytest.mark.parametrize("name", ["labels.json", "golden.json"])
+def test_a_file_that_is_not_what_the_export_writes(folder, name, content):
+    change(folder, name, content)
+    assert faults(folder) == [("M002", name, "cannot be read")]
 
 
 def test_labels_that_the_registry_lacks(folder):
@@ -236,6 +251,36 @@ def test_labels_in_another_order(folder):
     """The shapes agree; only the golden strings can tell."""
     change(folder, "labels.json", [*LABELS[1:], LABELS[0]])
     assert {code for code, _, _ in faults(folder)} == {"M007"}
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (7, 150), (3, None)])
+def test_two_labels_exchanged(folder, one, other):
+    """The golden strings know neither; that of one of them the own name is asked suffices."""
+    drawn = [label for label in NAMES.values() if label not in {string["label"] for string in GOLDEN}]
+    strange = next(label for label in LABELS if label not in NAMES.values())
+    exchanged = {drawn[one]: strange if other is None else drawn[other]}
+    exchanged |= {there: here for here, there in exchanged.items()}
+    change(folder, "labels.json", [exchanged.get(label, label) for label in LABELS])
+    asked = 1 if other is None else 2
+    says = f"the model takes {asked} of {len(NAMES)} brands' own names for another's"
+    assert faults(folder) == [("M007", "golden.json", says)]
+
+
+def test_own_names_of_many_brands_are_asked():
+    assert len(NAMES) == 200
+    assert set(NAMES.values()) <= set(LABELS)
+
+
+def test_names_of_labels_that_there_are_not(folder):
+    content = {"tolerance": 0.01, "strings": GOLDEN, "names": {"NOBODY": "no-such-brand"}}
+    change(folder, "golden.json", content)
+    assert faults(folder) == [("M007", "golden.json", "names labels that labels.json lacks")]
+
+
+def test_a_folder_without_names_loads(folder):
+    """As exports once wrote it."""
+    change(folder, "golden.json", {"tolerance": 0.01, "strings": GOLDEN})
+    assert ModelTier.load(folder, registry_ids=LABELS).labels == tuple(LABELS)
 
 
 def test_a_tokenizer_of_another_model(folder):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tierbreak.core.json_text import parse
 from tierbreak.core.tables import MASKED, NOT_A_MERCHANT
 from tierbreak.errors import Fault, ModelError
 
@@ -36,10 +36,10 @@ _SUREST = np.nextafter(np.float32(1.0), np.float32(0.0))
 class Policy:
     """How raw scores become confidences, and the least confidence to speak.
 
-    temperature      > 0, in units of the raw score; small means that a small lead decides
-    null_score       the raw score at which "no known brand" stands: one more logit in the softmax
+    temperature      1e-6..1e6, in units of the raw score; small means that a small lead decides
+    null_score       -1e6..1e6, the raw score at which "no known brand" stands: one more logit in the softmax
     threshold        0..1; a confidence below it abstains
-    reserved_shift   added to the raw scores of the reserved answers: above 0 the model abstains more readily
+    reserved_shift   -1e6..1e6, added to the raw scores of the reserved answers: above 0 the model abstains more readily
     high, very_high  0..1, the least confidences of the bands of these names
     by_sector        sector -> threshold for brands that have none of their own
     by_brand         brand id -> threshold; a brand's or a sector's counts where it lies above `threshold`
@@ -73,7 +73,7 @@ class Policy:
     def from_json(cls, path: Path) -> Policy:
         """Read calibration.json; raises ModelError that names every value that is missing, unknown or out of range."""
         try:
-            given = json.loads(path.read_text(encoding="utf-8"))
+            given = parse(path.read_bytes())
         except (OSError, ValueError) as error:
             raise ModelError(faults=[_fault(path, "cannot be read", str(error), "a JSON object")]) from None
         if not isinstance(given, dict):
@@ -232,37 +232,35 @@ def band(policy: Policy, confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.
     return np.where(np.isnan(confidence), -1, above).astype(np.int8)
 
 
-def _wrong_values(given: dict[str, Any]) -> list[tuple[str, Any, str]]:
+#: Of each value the least, the largest, and both in words. Beyond these a float overflows where it is used.
+_Range = tuple[float, float, str]
+_SHARE: _Range = (0, 1, "a number between 0 and 1")
+_SCORE: _Range = (-1e6, 1e6, "a number between -1,000,000 and 1,000,000")
+_RANGES: dict[str, _Range] = {
+    "temperature": (1e-6, 1e6, "a number between 0.000001 and 1,000,000"),
+    "null_score": _SCORE,
+    "threshold": _SHARE,
+    "reserved_shift": _SCORE,
+    "high": _SHARE,
+    "very_high": _SHARE,
+}
+
+
+def _wrong_values(given: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
     """(name, found, expected) of each value that is of the wrong kind or out of its range."""
-    share: tuple[str, Callable[[Any], bool]] = ("a number between 0 and 1", lambda value: 0 <= value <= 1)
-    ranges: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "temperature": ("a number above 0", lambda value: value > 0),
-        "null_score": ("a number", lambda _: True),
-        "threshold": share,
-        "reserved_shift": ("a number", lambda _: True),
-        "high": share,
-        "very_high": share,
-    }
-    wrong = [
-        (name, given[name], expected)
-        for name, (expected, holds) in ranges.items()
-        if name in given and not (_is_number(given[name]) and holds(given[name]))
-    ]
+    numbers = [(name, given[name], allowed) for name, allowed in _RANGES.items() if name in given]
+    wrong = []
     for name in ("by_sector", "by_brand"):
         table = given.get(name, {})
-        if not isinstance(table, Mapping):
-            wrong.append((name, table, "an object"))
+        if isinstance(table, Mapping):
+            numbers += [(f"{name}.{key}", value, _SHARE) for key, value in table.items()]
         else:
-            wrong += [
-                (f"{name}.{key}", value, share[0])
-                for key, value in table.items()
-                if not (_is_number(value) and share[1](value))
-            ]
-    return wrong
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            wrong.append((name, table, "an object"))
+    return [
+        (name, value, expected)
+        for name, value, (least, most, expected) in numbers
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most
+    ] + wrong
 
 
 def _fault(path: Path, says: str, found: str, expected: str) -> Fault:

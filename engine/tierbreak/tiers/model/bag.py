@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tierbreak.core.json_text import parse
 from tierbreak.core.policy import Policy
 from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.errors import Fault, ModelError
@@ -194,7 +195,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         ) from None
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+            header = parse(file["header"].tobytes())
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']!r}")
             if not isinstance(header["unit"], float) or not isinstance(header["policy"], dict):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tierbreak.core.json_text import parse
 from tierbreak.core.policy import Policy
 from tierbreak.core.tables import TOP_K
 from tierbreak.errors import Fault, ModelError
@@ -24,6 +24,9 @@ FORMAT = 2
 
 #: The fewest golden strings that are worth the name of a check.
 LEAST_GOLDEN = 20
+
+#: The largest tolerance of golden scores that is worth the name of a check.
+MOST_TOLERANCE = 0.1
 
 _T = TypeVar("_T")
 
@@ -46,7 +49,14 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The checked content of a model's folder; `sha256` by file name, `graph` the bytes of model.onnx."""
+    """The checked content of a model's folder.
+
+    sha256      by file name
+    graph       the bytes of model.onnx
+    golden      keys that stand for all that the model must know and must not
+    names       of a sample of the brands: the own name as a key, and the label; by far the nearest when exported
+    tolerance   what a golden string's score may be off
+    """
 
     path: Path
     sha256: dict[str, str]
@@ -55,6 +65,7 @@ class Folder:
     labels: tuple[str, ...]
     policy: Policy
     golden: tuple[Golden, ...]
+    names: tuple[tuple[str, str], ...]
     tolerance: float
 
     @classmethod
@@ -65,14 +76,14 @@ class Folder:
         if faults:
             raise ModelError(faults=faults)
         labels = _parsed(path / "labels.json", content["labels.json"], _labels)
-        golden, tolerance = _parsed(path / "golden.json", content["golden.json"], _golden)
+        golden, names, tolerance = _parsed(path / "golden.json", content["golden.json"], _golden)
         faults = [*_label_faults(path / "labels.json", labels, registry_ids)]
-        faults += _golden_faults(path / "golden.json", golden, labels)
+        faults += _golden_faults(path / "golden.json", golden, names, labels)
         if faults:
             raise ModelError(faults=faults)
         policy = Policy.from_json(path / "calibration.json")
         tokenizer = content["tokenizer.json"].decode("utf-8", errors="replace")
-        return cls(path, manifest.sha256, content["model.onnx"], tokenizer, labels, policy, golden, tolerance)
+        return cls(path, manifest.sha256, content["model.onnx"], tokenizer, labels, policy, golden, names, tolerance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,11 @@ def sealed(folder: Path, name: str) -> bytes:
     if wrong:
         raise ModelError(faults=[wrong])
     return content
+
+
+def digest(labels: Sequence[str]) -> str:
+    """Hex digest of brand ids in their order: what a graph says it was made for."""
+    return hashlib.sha256("\n".join(labels).encode()).hexdigest()
 
 
 def fault(code: str, path: Path, says: str, found: object, expected: str, fix: str = _REBUILD) -> Fault:
@@ -121,19 +137,25 @@ def _labels(given: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _golden(given: Any) -> tuple[tuple[Golden, ...], float]:
+def _golden(given: Any) -> tuple[tuple[Golden, ...], tuple[tuple[str, str], ...], float]:
     strings = tuple(
         Golden(str(g["key"]), None if g["label"] is None else str(g["label"]), float(g["score"]), bool(g["known"]))
         for g in given["strings"]
     )
-    return strings, float(given["tolerance"])
+    names = tuple((str(key), str(label)) for key, label in given.get("names", {}).items())
+    tolerance = float(given["tolerance"])
+    if not 0 <= tolerance <= MOST_TOLERANCE:
+        raise ValueError(
+            f"a tolerance of {tolerance}; scores are cosines, so that more than {MOST_TOLERANCE} checks nothing"
+        )
+    return strings, names, tolerance
 
 
 def _parsed(path: Path, content: bytes, shape: Callable[[Any], _T]) -> _T:
     """The content as JSON, in the shape that is due."""
     try:
-        return shape(json.loads(content))
-    except (ValueError, KeyError, TypeError) as error:
+        return shape(parse(content))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         found = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise ModelError(
             faults=[fault("M002", path, "cannot be read", found, "the JSON that the export writes")]
@@ -190,24 +212,28 @@ def _label_faults(path: Path, labels: tuple[str, ...], registry_ids: Collection[
         yield fault("M005", path, "has too few labels", len(labels), f"{TOP_K} or more")
     if len(set(labels)) < len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})
-        yield fault("M004", path, "has labels twice", _some(twice), "each brand id once")
+        yield fault("M004", path, "has labels twice", some(twice), "each brand id once")
     unknown = [label for label in labels if label not in known]
     if unknown:
         says = f"{len(unknown)} labels are not in the registry"
         fix = "restore the brands (retire a brand, never delete it), or export the model anew"
-        yield fault("M004", path, says, _some(unknown), "brand ids of brands.csv", fix)
+        yield fault("M004", path, says, some(unknown), "brand ids of brands.csv", fix)
 
 
-def _golden_faults(path: Path, golden: tuple[Golden, ...], labels: tuple[str, ...]) -> Iterator[Fault]:
+def _golden_faults(
+    path: Path, golden: tuple[Golden, ...], names: tuple[tuple[str, str], ...], labels: tuple[str, ...]
+) -> Iterator[Fault]:
     if len(golden) < LEAST_GOLDEN:
         yield fault("M007", path, "has too few strings", len(golden), f"{LEAST_GOLDEN} or more")
     if not any(not string.known for string in golden):
         yield fault("M007", path, "has no string without a brand", "", "at least one")
-    unknown = sorted({string.label for string in golden if string.label is not None} - set(labels))
+    named = {string.label for string in golden if string.label is not None} | {label for _, label in names}
+    unknown = sorted(named - set(labels))
     if unknown:
-        yield fault("M007", path, "names labels that labels.json lacks", _some(unknown), "labels of labels.json")
+        yield fault("M007", path, "names labels that labels.json lacks", some(unknown), "labels of labels.json")
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first five of them, and how many more there are."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tierbreak.core.policy import rank
 from tierbreak.core.tables import NOT_A_MERCHANT_LABEL, TOP_K
 from tierbreak.errors import Fault
-from tierbreak.tiers.model.folder import Folder, fault
+from tierbreak.tiers.model.folder import Folder, digest, fault, some
 
 if TYPE_CHECKING:
     import tokenizers
@@ -69,14 +69,19 @@ def disagreements(folder: Folder, session: Session, tokenizer: tokenizers.Tokeni
             yield fault(code, path, f"was made for {stated.get(name, 'an unstated number of')} {what}", found,
                         "files of one export")  # fmt: skip
 
+    given = digest(folder.labels)
+    if stated.get("labels") == str(len(folder.labels)) and stated.get("labels.sha256", given) != given:
+        yield fault("M005", path, "was made for other labels, or for these in another order", f"labels.json {given}",
+                    f"labels.json {stated['labels.sha256']}")  # fmt: skip
+
 
 def misbehaviour(folder: Folder, judge: Judge) -> Iterator[Fault]:
-    """What is wrong with what the model says of the golden strings.
+    """What is wrong with what the model says of the golden strings, and of brands' own names.
 
     judge   keys -> labels int32 [n, TOP_K] and raw scores float32 [n, TOP_K], on the calling thread
     """
     path = folder.path / "model.onnx"
-    keys = [string.key for string in folder.golden]
+    keys = [*(string.key for string in folder.golden), *(key for key, _ in folder.names)]
     (labels, scores), seconds = _timed(judge, keys)
     if not np.isfinite(scores).all():
         row = int(np.argwhere(~np.isfinite(scores))[0, 0])
@@ -86,7 +91,9 @@ def misbehaviour(folder: Folder, judge: Judge) -> Iterator[Fault]:
         yield fault("M005", path, "names labels that labels.json lacks", found, f"{NOT_A_MERCHANT_LABEL} to "
                     f"{len(folder.labels) - 1}")  # fmt: skip
     else:
-        yield from _unlike_golden(folder, labels, scores)
+        strings = len(folder.golden)
+        yield from _unlike_golden(folder, labels[:strings], scores[:strings])
+        yield from _misnamed(folder, labels[strings:], scores[strings:])
         yield from _too_slow(folder, judge, keys, seconds)
 
 
@@ -107,6 +114,15 @@ def _unlike_golden(folder: Folder, labels: _Int32, scores: _Float32) -> Iterator
             says = "is answered" if not string.known else "is not answered"
             yield fault("M007", path, f"{string.key!r} {says}", f"confidence {confidence[row, 0]:.3f}",
                         f"{'at least' if string.known else 'below'} {policy.threshold}")  # fmt: skip
+
+
+def _misnamed(folder: Folder, labels: _Int32, scores: _Float32) -> Iterator[Fault]:
+    """Brands of the sample whose own name is nearest to another: one fault for all of them."""
+    found = [best(folder.labels, *row)[0] for row in zip(labels, scores, strict=True)]
+    wrong = [f"{key} is {label}" for (key, due), label in zip(folder.names, found, strict=True) if label != due]
+    if wrong:
+        says = f"the model takes {len(wrong)} of {len(found)} brands' own names for another's"
+        yield fault("M007", folder.path / "golden.json", says, some(wrong), "each name nearest to its own brand")
 
 
 def _too_slow(folder: Folder, judge: Judge, keys: list[str], seconds: float) -> Iterator[Fault]:

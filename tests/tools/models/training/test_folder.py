@@ -15,6 +15,7 @@ from tierbreak.core.tables import EVIDENCE, TOP_BRANDS, check
 from tierbreak.errors import ModelError
 from tierbreak.tiers.model import ModelTier
 from tierbreak.tiers.model.folder import FILES
+from tierbreak.tools.models.training import golden
 from tierbreak.tools.models.training.folder import Source, read_golden, read_weights, write
 
 LABELS = [
@@ -150,6 +151,39 @@ def test_a_graph_with_other_outputs(folder):
     with pytest.raises(ModelError, match="has other inputs or outputs") as caught:
         ModelTier.load(folder, registry_ids=LABELS)
     assert [fault.code for fault in caught.value.faults] == ["M005"]
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (23, 24)])
+def test_any_two_labels_exchanged(folder, one, other):
+    """Whatever the gate asks: the graph says which labels it was made for, in which order."""
+    content = json.loads((folder / "golden.json").read_text())
+    strings = [string for string in content["strings"] if string["label"] not in (LABELS[one], LABELS[other])]
+    seal(folder, "golden.json", json.dumps(content | {"strings": strings, "names": {}}).encode())
+    swapped = [*LABELS]
+    swapped[one], swapped[other] = LABELS[other], LABELS[one]
+    seal(folder, "labels.json", json.dumps(swapped).encode())
+    with pytest.raises(ModelError, match="was made for other labels, or for these in another order") as caught:
+        ModelTier.load(folder, registry_ids=LABELS)
+    assert [fault.code for fault in caught.value.faults] == ["M005"]
+
+
+def test_own_names_are_drawn_again_and_again_alike():
+    """200 of 1,000; with one label more another draw, of which nobody can choose."""
+    labels = [f"brand-{number}" for number in range(1_000)]
+    drawn = golden.draw(labels)
+    assert drawn == golden.draw(labels)
+    assert len(drawn) == 200
+    assert all(key == label.replace("-", " ").upper() for key, label in drawn.items())
+    other = set(golden.draw([*labels, "one-more"]).values())
+    assert 10 < len(other & set(drawn.values())) < 80, "of 200 drawn from 1,000 twice 40 are the same, give or take"
+
+
+def test_only_names_with_a_lead_are_recorded():
+    """Right and ahead by 0.05; ahead by 0.04; ahead of the brands, and behind `not a merchant`; another is nearest."""
+    names = {"A": "a", "B": "b", "C": "c", "D": "d"}
+    at = np.array([[0, 1, -1], [1, 0, -1], [2, 0, -1], [0, 3, -1]])
+    scores = np.array([[0.75, 0.5, 0.25], [0.75, 0.71, 0.0], [0.75, 0.5, 0.8], [0.75, 0.5, 0.0]])
+    assert golden.clear(["a", "b", "c", "d"], names, at, scores) == {"A": "a"}
 
 
 def seal(folder, name, content):

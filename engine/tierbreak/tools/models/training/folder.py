@@ -18,7 +18,7 @@ from safetensors.numpy import load, save
 
 from tierbreak.core.policy import Policy
 from tierbreak.core.tables import EVIDENCE
-from tierbreak.tiers.model.folder import FILES, FORMAT, sealed
+from tierbreak.tiers.model.folder import FILES, FORMAT, digest, sealed
 from tierbreak.tools.models.training import golden
 from tierbreak.tools.models.training.graph import HIDDEN, MAX_TOKENS, Int8Linear, Linear, build, layers
 from tierbreak.tools.models.training.runs import Runner, show
@@ -91,7 +91,8 @@ class Source:
         weights = {name: single(value) for name, value in self.encoder.items()}
         model = build(weights, Int8Linear(self.ranges), single(self.head), aside)
         vocabulary = len(self.encoder["embeddings.word_embeddings.weight"])
-        for name, value in (("labels", len(self.labels)), ("vocabulary", vocabulary)):
+        stated = {"labels": len(self.labels), "labels.sha256": digest(self.labels), "vocabulary": vocabulary}
+        for name, value in stated.items():
             model.metadata_props.add(key=name, value=str(value))
         onnx.checker.check_model(model)
         return model
@@ -138,11 +139,13 @@ def write(out: Path, source: Source, policy: Policy, pairs: Sequence[golden.Pair
 
     Raises ModelError where too few golden strings hold.
     """
-    found, scores = Runner(source.model, source.tokenizer).run([key for key, _ in pairs], "labels", "scores")
+    runner, own = Runner(source.model, source.tokenizer), golden.draw(source.labels)
+    found, scores = runner.run([key for key, _ in pairs], "labels", "scores")
     evidence = pl.DataFrame(
         {"key": np.arange(len(pairs)), "labels": found, "scores": scores}, schema_overrides=EVIDENCE
     )
     strings, left_out = golden.choose(source.labels, evidence, policy, pairs)
+    strings["names"] = golden.clear(source.labels, own, *runner.run([*own], "labels", "scores"))
     content = {
         "model.onnx": source.model.SerializeToString(deterministic=True),
         "weights.safetensors": save(source.arrays()),
