@@ -12,7 +12,8 @@ import pytest
 BAN = """
 import ctypes, os, struct
 number = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
-rows = (0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 1, 0, 1), (6, 0, 0, 1 << 31), (6, 0, 0, 0x7FFF0000)
+family = (0x20, 0, 0, 16), (0x15, 1, 0, 1)
+rows = (0x20, 0, 0, 0), (0x15, 0, 3, number), *family, (6, 0, 0, 1 << 31), (6, 0, 0, 0x7FFF0000)
 filter = b"".join(struct.pack("HBBI", *row) for row in rows)
 class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]

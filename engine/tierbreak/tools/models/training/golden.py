@@ -28,8 +28,8 @@ TOLERANCE = 0.01
 #: How many times TOLERANCE a key must lie from the threshold, so that another machine answers it alike.
 _CLEAR = 2
 
-#: How many brands' own names are asked, about 0.2 s of one core without VNNI, and how far ahead of every other answer the
-#: right one must lie: beyond what any other machine or backend may round.
+#: How many brands' own names are asked, about 0.2 s of one core without VNNI, and how far ahead of every other answer
+#: the right one must lie: beyond what any other machine or backend may round.
 NAMES, _LEAD = 200, 5 * TOLERANCE
 
 #: A key and its brand, or None where the model must not answer.
