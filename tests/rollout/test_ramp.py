@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierbreak import Ramp, SettingsError
+from tierbreak import BatchError, Ramp, SettingsError
 from tierbreak.rollout.ramp import Step
 
 RAMP = """name = "engine"
@@ -127,6 +128,14 @@ def test_exposures_are_logged(path, tmp_path):
         ("slat = 'x'\n" + RAMP, "no such key `slat`"),
         (RAMP + "users = 3\n", "step 3: no such key `users`"),
         ("name = ", "cannot be read as a ramp"),
+        ("name = " + "[" * 100_000, "brackets are nested too deep"),
+        (
+            RAMP.replace("2026-12-01", "0001-01-01T00:00:00+14:00"),
+            "`step 1: from`: 0001-01-01T00:00:00+14:00 lies outside",
+        ),
+        ("hold = 9999-12-31T23:59:59-14:00\n" + RAMP, "`hold`: 9999-12-31T23:59:59-14:00 lies outside of the years"),
+        (RAMP.replace("2026-12-01", "12:00:00"), "`step 1: from` must be a date"),
+        (RAMP.replace("0.05", "nan"), "step 1: `share` must be a number from 0 to 1, got nan"),
     ],
 )
 def test_a_wrong_schedule_is_refused_with_all_that_is_wrong(path, content, said):
@@ -134,6 +143,34 @@ def test_a_wrong_schedule_is_refused_with_all_that_is_wrong(path, content, said)
     with pytest.raises(SettingsError, match="ramp") as caught:
         Ramp.read(path)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("user", [None, b"x", 1.0, 7, True, ["u"], "\ud800"])
+def test_an_id_that_is_no_text_is_refused(path, tmp_path, user):
+    ramp = Ramp.read(path)
+    for ask in (ramp.place, ramp.arm, lambda user: ramp.expose(user, tmp_path / "log")):
+        with pytest.raises(BatchError, match="id") as caught:
+            ask(user)
+        assert repr(user) in str(caught.value)
+        str(caught.value).encode()
+    assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-12-01", dt.date(2026, 12, 1), dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=14)))]
+)
+def test_a_moment_that_is_none_is_refused(path, at):
+    with pytest.raises(BatchError, match=r"must be a datetime|lies outside"):
+        Ramp.read(path).arm("user-1", at=at)
+
+
+def test_only_its_owner_reads_the_log(path, tmp_path):
+    before = os.umask(0)
+    try:
+        Ramp.read(path).expose("user-1", tmp_path / "log")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
 
 
 def test_openfeature(path, tmp_path):

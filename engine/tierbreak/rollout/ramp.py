@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tierbreak.errors import SettingsError
+from tierbreak.errors import BatchError, SettingsError
 
 Arm = Literal["old", "new"]
 
@@ -66,6 +66,8 @@ class Exposure:
 class Ramp:
     """A schedule. Safe to share between threads; equal files assign alike everywhere.
 
+    A user's id is a text; anything else, and a moment that is none in UTC, raises BatchError.
+
     steps      in the order of time, shares never falling
     hold       steps that begin at this moment or later are left out
     rollback   from this moment on everybody is in the old arm
@@ -89,7 +91,9 @@ class Ramp:
         """Read a schedule file. Raises SettingsError that names all that is wrong with it."""
         try:
             content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except RecursionError:
+            raise SettingsError(f"{path}: cannot be read as a ramp: brackets are nested too deep") from None
+        except (OSError, ValueError) as error:
             raise SettingsError(f"{path}: cannot be read as a ramp: {error}") from None
         wrong = [f"no such key `{key}`; there are {', '.join(sorted(_KEYS))}" for key in content if key not in _KEYS]
         for key in ("name", "salt"):
@@ -132,14 +136,19 @@ class Ramp:
         return arm
 
     def _place(self, user: str) -> int:
-        salted = f"{self.name}\0{self.salt}\0{user}".encode()
+        if not isinstance(user, str):
+            raise BatchError(f"a user's id must be a text, got {user!r}; give str() of what the user is known by")
+        try:
+            salted = f"{self.name}\0{self.salt}\0{user}".encode()
+        except UnicodeEncodeError:
+            raise BatchError(f"the user's id {user!r} is no Unicode text, it holds half a surrogate pair") from None
         return int.from_bytes(hashlib.blake2b(salted, digest_size=8).digest(), "big")
 
 
 def append(log: Path | str, exposures: Iterable[Exposure]) -> None:
-    """Add lines to an exposure log. Raises OSError where it cannot be written."""
+    """Add lines to an exposure log, which its owner alone may read. Raises OSError where it cannot be written."""
     data = "".join(one.line() for one in exposures).encode()
-    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(file, data)
     finally:
@@ -169,10 +178,14 @@ def _steps(given: Any, wrong: list[str]) -> tuple[Step, ...]:
 
 
 def _moment(given: Any, what: str, wrong: list[str]) -> dt.datetime | None:
+    if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
+        given = dt.datetime(given.year, given.month, given.day)
     if isinstance(given, dt.datetime):
-        return _aware(given)
-    if isinstance(given, dt.date):
-        return dt.datetime(given.year, given.month, given.day, tzinfo=dt.UTC)
+        try:
+            return _aware(given)
+        except BatchError as error:
+            wrong.append(f"`{what}`: {error}")
+            return None
     wrong.append(f"`{what}` must be a date such as 2026-12-01, or a time such as 2026-12-01T09:30:00Z, got {given!r}")
     return None
 
@@ -180,4 +193,9 @@ def _moment(given: Any, what: str, wrong: list[str]) -> dt.datetime | None:
 def _aware(at: dt.datetime | None) -> dt.datetime:
     if at is None:
         return dt.datetime.now(dt.UTC)
-    return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
+    if not isinstance(at, dt.datetime):
+        raise BatchError(f"a moment must be a datetime, got {at!r}")
+    try:
+        return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
+    except OverflowError:
+        raise BatchError(f"{at.isoformat()} lies outside of the years 1 to 9999 in UTC; give another moment") from None
