@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from engines import CASE_RULES
-from tierbreak import Engine, Settings, Shadow
+from tierbreak import Engine, Settings, SettingsError, Shadow
 from tierbreak.rollout import shadow as module
 from tierbreak.rollout import shadowed
 
@@ -80,6 +80,7 @@ def test_the_old_side_answers_and_both_are_logged(case_engine, tmp_path):
     assert [row["old.brand"] for row in rows[:4]] == case_engine.classify(ROWS)["brand"].to_list()
     assert {row["new.brand"] for row in rows} == {"lyft"}
     assert rows[4]["amount"] == -3.0
+    assert log.stat().st_mode & 0o777 == 0o600
     assert vars(shadow.counts) == {"asked": 5, "sampled": 5, "sent": 5, "dropped": 0}
 
 
@@ -159,7 +160,7 @@ LEFT_ALONE = """
 import sys, time
 sys.path[:0] = {path!r}
 from rollout.test_shadow import Hangs
-from tierbreak import Engine, Settings, Shadow
+from tierbreak import Engine, Settings, SettingsError, Shadow
 
 if __name__ == "__main__":
     engine = Engine.load(rules={rules!r}, model=None, cache=None, settings=Settings(state={state!r}))
@@ -207,8 +208,6 @@ def test_a_share_is_sampled(case_engine, tmp_path):
         shadow.classify(pl.concat([ROWS] * 500))
     assert abs(len(lines(log)) - 200) < 54
     assert shadow.counts.sampled == len(lines(log))
-    with pytest.raises(ValueError, match=r"0\.\.1"):
-        Shadow(case_engine, Fixed, log=log, sample=1.5)
 
 
 def single(descriptor, **columns):
@@ -270,14 +269,152 @@ def test_a_line_that_was_cut_off_is_ended(tmp_path):
     assert path.read_text() == '{"descriptor": "A\n{}\n{}\n'
 
 
-def test_what_cannot_be_sent_is_dropped_alone(case_engine, tmp_path):
-    """A value that cannot be pickled takes its batch with it and nothing else."""
+class Unsendable(float):
+    """A number like any other, but for this."""
+
+    def __reduce__(self):
+        raise TypeError("not to be pickled")
+
+
+def test_what_cannot_be_sent_is_dropped_alone(case_engine, tmp_path, monkeypatch):
+    """One of three rows that go over together. A column that nobody logs does not matter."""
+    monkeypatch.setattr(module, "WAIT", 600.0)  # all three wait for the end
     log = tmp_path / "log.jsonl"
     with ended(Shadow(case_engine, Fixed, log=log)) as shadow:
         shadow.classify_one("UBER TRIP", note=threading.Lock())
-        deadline = time.monotonic() + 60
-        while not shadow.counts.dropped and time.monotonic() < deadline:
-            time.sleep(0.01)
+        shadow.classify_one("LYFT RIDE", amount=Unsendable(-1.0))
+        shadow.classify(ROWS.head(1).with_columns(note=pl.Series([threading.Lock()], dtype=pl.Object)))
+    assert adds_up(shadow) == {"asked": 3, "sampled": 3, "sent": 2, "dropped": 1}
+    assert [row["descriptor"] for row in lines(log)] == ["UBER TRIP", "UBER TRIP"]
+    assert "note" not in lines(log)[0]
+
+
+class Rules:
+    """An old system: brands and nothing else; `classify_one` gives the brand itself."""
+
+    def classify(self, rows):
+        return rows.select(brand=pl.col("descriptor").str.head(4).str.to_lowercase())
+
+    def classify_one(self, descriptor, **columns):
+        return descriptor[:4].lower()
+
+
+def brands(rows):
+    return ["uber" if "UBER" in one else None for one in rows["descriptor"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "said"), [(Rules(), ["uber", "nobo", "lyft", "uber"]), (brands, ["uber", None, None, "uber"])]
+)
+def test_the_old_side_may_be_any_that_says_brands(tmp_path, old, said):
+    """Its answers come back as it gives them; what else an Engine would say is null in the log."""
+    log = tmp_path / "log.jsonl"
+    with ended(Shadow(old, Fixed, log=log, keep=["user"])) as shadow:
+        out = shadow.classify(ROWS.with_columns(user=pl.Series([7, 8, None, 9])))
+    assert (out if isinstance(out, list) else out["brand"].to_list()) == said
+    assert [(row["old.brand"], row["old.tier"], row["old.confidence"]) for row in lines(log)] == [
+        (brand, None, None) for brand in said
+    ]
+    assert [row["user"] for row in lines(log)] == ["7", "8", None, "9"]
+    assert {row["new.brand"] for row in lines(log)} == {"lyft"}
+    assert adds_up(shadow) == {"asked": 4, "sampled": 4, "sent": 4, "dropped": 0}
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        ("uber", ("uber", None, None, None, None)),
+        (None, (None, None, None, None, None)),
+        ({"brand": 7, "tier": "old", "confidence": 1, "other": 2}, ("7", "old", 1.0, None, None)),
+        ({"brand": "x", "confidence": "high"}, ("x", None, None, None, None)),
+    ],
+)
+def test_a_single_answer_of_an_old_side(decision, said):
+    assert module._said_of(decision) == said
+
+
+def test_single_rows_of_an_old_side(tmp_path):
+    log = tmp_path / "log.jsonl"
+    with ended(Shadow(Rules(), Fixed, log=log, keep=["id"])) as shadow:
+        assert shadow.classify_one("UBER TRIP", id=17, amount="many") == "uber"
+    assert [(row["old.brand"], row["id"], row["amount"]) for row in lines(log)] == [("uber", "17", None)]
+    assert lines(log)[0]["error"].startswith("BatchError: ")  # an amount that no Engine could read
+    with (
+        Shadow(brands, Fixed, log=log) as shadow,
+        pytest.raises(SettingsError, match="has no `classify_one`; give `classify` one row"),
+    ):
         shadow.classify_one("UBER TRIP")
-    assert adds_up(shadow) == {"asked": 2, "sampled": 2, "sent": 1, "dropped": 1}
-    assert len(lines(log)) == 1
+
+
+def test_an_engine_is_not_shown_what_is_kept(case_engine, tmp_path):
+    log = tmp_path / "log.jsonl"
+    with ended(Shadow(case_engine, Fixed, log=log, keep=["user", "id"])) as shadow:
+        assert shadow.classify_one("UBER TRIP", user="u\ud800") == case_engine.classify_one("UBER TRIP")
+    assert [(row["user"], row["id"]) for row in lines(log)] == [("u?", None)]
+
+
+class Short:
+    def classify(self, rows):
+        return ["uber"]
+
+
+def test_an_old_side_that_loses_rows_is_not_felt(tmp_path, caplog):
+    with ended(Shadow(Short(), Fixed, log=tmp_path / "log")) as shadow:
+        assert shadow.classify(ROWS) == ["uber"]
+    assert adds_up(shadow) == {"asked": 4, "sampled": 4, "sent": 0, "dropped": 4}
+    assert "1 decisions for 4 rows" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"old": Fixed}, "old: <class 'rollout.test_shadow.Fixed'> does not classify; give an Engine, an object with"),
+        ({"old": 7}, "old: 7 does not classify"),
+        ({"new": "engine"}, "new: 'engine' is no side; give an Engine, or a function without arguments"),
+        ({"new": lambda side=Fixed: side()}, "new: cannot be sent to another process: "),
+        ({"sample": 1.5}, "sample: must lie in 0..1, got 1.5"),
+        ({"sample": float("nan")}, "sample: must lie in 0..1, got nan"),
+        ({"queue": -1}, "queue: must be 0 or more, got -1"),
+        ({"keep": ["amount"]}, "keep: 'amount' stands in the log already"),
+        ({"keep": ["old.brand"]}, "keep: 'old.brand' stands in the log already"),
+        ({"keep": ["id", "id"]}, "keep: 'id' stands in the log already"),
+        ({"keep": "user"}, "keep: must be a list of names, got the text 'user'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_anything_starts(tmp_path, given, said):
+    with pytest.raises(SettingsError) as caught:
+        Shadow(**{"old": Rules(), "new": Fixed, "log": tmp_path / "log"} | given)
+    assert said.replace("rollout.test_shadow", __name__) in str(caught.value)
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_log_that_was_renamed_is_begun_anew(tmp_path):
+    path = tmp_path / "log"
+    with contextlib.closing(shadowed.Log(path)) as log:
+        log.write(["1\n"])
+        path.rename(tmp_path / "log.1")
+        log.write(["2\n"])
+        log.write(["3\n"])
+        path.unlink()
+        log.write(["4\n"])
+        assert path.read_text() == "4\n"
+    assert (tmp_path / "log.1").read_text() == "1\n"
+
+
+def test_only_its_owner_reads_the_log(tmp_path):
+    before = os.umask(0)
+    try:
+        shadowed.Log(tmp_path / "log").close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+
+
+def test_rows_that_cannot_be_read_have_an_error_and_the_others_an_answer():
+    table = ROWS.head(2).with_columns(
+        *(pl.lit(None, dtype=pl.String).alias(f"old.{name}") for name in shadowed.SAID), amount=pl.lit("a lot")
+    )
+    rows = logged(Fixed(), single("A"), table, single("B", date="never"), single("C", amount=1.0))
+    assert [row["descriptor"] for row in rows] == ["A", "UBER TRIP", "NOBODY", "B", "C"]
+    assert [row["new.brand"] for row in rows] == ["lyft", None, None, None, "lyft"]
+    assert [row["error"] is None for row in rows] == [True, False, False, False, True]

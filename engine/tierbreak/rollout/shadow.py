@@ -15,8 +15,10 @@ import multiprocessing
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,20 +26,17 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from tierbreak.core.decisions import Decision
 from tierbreak.core.tables import GUARDED
 from tierbreak.engine import Engine
+from tierbreak.errors import SettingsError
 from tierbreak.parts import Parts
-from tierbreak.rollout.shadowed import SAID, Asked, Side, serve
+from tierbreak.rollout.shadowed import SAID, Asked, Side, as_text, classifier, said, serve, text
 
 log = logging.getLogger(__name__)
 
 #: Rows sent over in one message, and seconds that fewer may wait for company. Few messages: while one is pickled, the
 #: caller's thread must wait for the interpreter.
 TOGETHER, WAIT = 1_000, 0.5
-
-#: Of SAID what is no text.
-_NUMBERS = {"confidence": pl.Float64}
 
 
 @dataclass
@@ -59,69 +58,102 @@ class Counts:
 class Shadow:
     """Answers with `old`; shows a sample to `new`, beside it.
 
-    old      the engine that answers
+    old      what answers: an Engine; or any object with `classify`, or a function, that takes rows and gives them back
+             with a column `brand`, or gives the brands alone, one a row. What such a side says is logged as far as it
+             goes: `brand`, and of `tier`, `confidence`, `rule` and `reason` what is there, null the rest
     new      an Engine, which is loaded anew from its bundle in the other process and without a cache; or a function
              without arguments that makes a side there, and that can be pickled
     log      file of JSON lines to which both sides' answers are added, one line a row
     sample   0..1, the share of rows that are shown to the new side, drawn at random
     queue    most rows that wait to be sent; beyond it they are dropped
+    keep     columns of the caller's own that go into the log beside the descriptor and the columns that conditions
+             read, as text: what one joins by, such as `user` or `id`
 
-    `classify` and `classify_one` return and raise what the old engine returns and raises, and nothing else.
+    `classify` and `classify_one` return and raise what the old engine returns and raises, and nothing else. The log is
+    its owner's alone to read; it may be renamed while it is written, then another is begun.
+
+    Raises SettingsError where a side, `sample`, `queue` or `keep` cannot be used.
     """
 
     def __init__(
         self,
-        old: Engine,
-        new: Engine | Callable[[], Side],
+        old: Engine | Side | Callable[[Any], Any],
+        new: Engine | Callable[[], Any],
         *,
         log: Path | str,
         sample: float = 1.0,
         queue: int = 100_000,
         seed: int | None = None,
+        keep: Sequence[str] = (),
     ) -> None:
-        if not 0 <= sample <= 1:
-            raise ValueError(f"sample must lie in 0..1, got {sample}")
-        self.old, self.counts, self._sample = old, Counts(), sample
+        make = _Again(new.parts.bundle, new.settings) if isinstance(new, Engine) else new
+        _check(old, make, sample, queue, keep)
+        self.old, self.counts, self._sample, self._keep = old, Counts(), sample, tuple(keep)
         self._draw = np.random.default_rng(seed)
         self._waiting: deque[Asked] = deque()
         self._most, self._rows, self._ending = queue, 0, False
         self._lock, self._wake = threading.Lock(), threading.Event()
-        make = _Again(new.parts.bundle, new.settings) if isinstance(new, Engine) else new
         # Spawned, not forked: the caller's threads and locks, and the pages of its cache, must not come along.
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, make, str(log)), daemon=True, name="shadow")
+        given = theirs, make, str(log), self._keep
+        self._process = context.Process(target=serve, args=given, daemon=True, name="shadow")
         self._process.start()
         theirs.close()
         self._sender = threading.Thread(target=self._send, daemon=True, name="shadow-sender")
         self._sender.start()
 
-    def classify(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """What `old.classify` returns."""
-        out = self.old.classify(rows)
+    def classify(self, rows: Any) -> Any:
+        """What the old side returns."""
+        classify = classifier(self.old)
+        assert classify is not None
+        out = classify(rows)
         try:
-            part = out if self._sample == 1 else out.filter(self._draw.random(out.height) < self._sample)
-            given = [name for name in ("descriptor", *GUARDED) if name in part.columns]
-            old = (pl.col(name).cast(_NUMBERS.get(name, pl.String)).alias(f"old.{name}") for name in SAID)
-            shown = part.head(self._most).select(*given, *old)  # more than that cannot wait
-            parts = [shown[at : at + TOGETHER] for at in range(0, shown.height, TOGETHER)]
-            self._offer(out.height, parts, part.height)
+            # Where the old side takes more than tables, what it gives back is one.
+            shown = self._shown(rows if isinstance(rows, pl.DataFrame) else out, out)
+            part = shown if self._sample == 1 else shown.filter(self._draw.random(shown.height) < self._sample)
+            most = part.head(self._most)  # more than that cannot wait
+            self._offer(shown.height, [most[at : at + TOGETHER] for at in range(0, most.height, TOGETHER)], part.height)
         except Exception:
             log.exception("shadow: rows were not offered")
+            self._lost(len(rows) if isinstance(rows, Sized) else 0)
         return out
 
-    def classify_one(self, descriptor: str, **columns: Any) -> Decision:
-        """What `old.classify_one` returns."""
-        decision = self.old.classify_one(descriptor, **columns)
+    def _shown(self, rows: pl.DataFrame, out: Any) -> pl.DataFrame:
+        """What goes over of rows that the old side answered with `out`: what is logged, and nothing else of them."""
+        given = [rows[name] for name in GUARDED if name in rows.columns]
+        read = [as_text(column) if column.dtype == pl.Object else column for column in given]
+        read.insert(0, as_text(rows["descriptor"]))
+        kept = [as_text(rows[name]) for name in self._keep if name in rows.columns]
+        old = said(out, rows.height)
+        return pl.DataFrame([*read, *kept, *(old[name].alias(f"old.{name}") for name in SAID)])
+
+    def classify_one(self, descriptor: str, **columns: Any) -> Any:
+        """What the old side's `classify_one` returns. An Engine is not shown the columns of `keep`.
+
+        Raises SettingsError where the old side has none.
+        """
+        if not hasattr(self.old, "classify_one"):
+            raise SettingsError(f"the old side, {self.old!r}, has no `classify_one`; give `classify` one row")
+        hidden = self._keep if isinstance(self.old, Engine) else ()
+        decision = self.old.classify_one(descriptor, **{name: columns[name] for name in columns if name not in hidden})
         try:
             offered: list[Asked] = []
             if self._sample == 1 or self._draw.random() < self._sample:
-                said = tuple(getattr(decision, name) for name in SAID)
-                offered.append(({"descriptor": descriptor, **columns}, said))
+                row = {name: columns[name] for name in GUARDED if name in columns}
+                row |= {name: text(columns.get(name)) for name in self._keep}
+                offered.append(({"descriptor": text(descriptor), **row}, _said_of(decision)))
             self._offer(1, offered, len(offered))
         except Exception:
             log.exception("shadow: a row was not offered")
+            self._lost(1)
         return decision
+
+    def _lost(self, rows: int) -> None:
+        with self._lock:
+            self.counts.asked += rows
+            self.counts.sampled += rows
+            self.counts.dropped += rows
 
     def _offer(self, asked: int, parts: Sequence[Asked], rows: int) -> None:
         with self._lock:
@@ -143,7 +175,8 @@ class Shadow:
     def _send(self) -> None:
         """The other side of the queue: batches go over until the process is gone or the end has come."""
         while True:
-            self._wake.wait(WAIT)
+            if not self._ending:
+                self._wake.wait(WAIT)
             self._wake.clear()
             batch, rows = self._batch()
             if not rows:
@@ -151,8 +184,7 @@ class Shadow:
                     return
                 continue
             try:
-                self._ours.send(batch)
-                self._ours.recv()  # one batch is on its way at a time: what waits, waits here, where it is counted
+                went = self._over(batch)
             except (OSError, EOFError):
                 log.error("shadow: the other process is gone; the old engine answers alone")
                 with self._lock:
@@ -160,13 +192,21 @@ class Shadow:
                     self._waiting.clear()
                     self._rows = 0
                 return
-            except Exception:  # a value of the caller's that cannot be pickled: nothing went over
-                log.exception("shadow: rows were not sent")
-                with self._lock:
-                    self.counts.dropped += rows
-                continue
             with self._lock:
-                self.counts.sent += rows
+                self.counts.sent += went
+                self.counts.dropped += rows - went
+
+    def _over(self, batch: Sequence[Asked]) -> int:
+        """Send a batch, and say how many of its rows went over: all but those that cannot be pickled."""
+        try:
+            message = ForkingPickler.dumps(batch)
+        except Exception:
+            batch = [one for one in batch if _can_be_sent(one)]
+            message = ForkingPickler.dumps(batch)
+        if batch:
+            self._ours.send_bytes(message)
+            self._ours.recv()  # one batch is on its way at a time: what waits, waits here, where it is counted
+        return sum(map(_height, batch))
 
     def _batch(self) -> tuple[list[Asked], int]:
         """What goes over next, and how many rows that are; where as much again waits, the next turn comes at once."""
@@ -177,7 +217,7 @@ class Shadow:
                 batch.append(self._waiting.popleft())
                 rows += _height(batch[-1])
             self._rows -= rows
-            if self._rows >= TOGETHER or (self._waiting and self._ending):
+            if self._rows >= TOGETHER:
                 self._wake.set()
         return batch, rows
 
@@ -223,6 +263,57 @@ class _Again:
         # One core: the others are the caller's, whose own answers must not wait for those of the model here.
         settings = self.settings.model_copy(update={"threads": 1})
         return Engine(Parts.load(self.bundle, None, settings), settings)
+
+
+def _check(old: Any, make: Any, sample: float, queue: int, keep: Sequence[str]) -> None:
+    """Raise SettingsError that names all that cannot be used."""
+    wrong = []
+    if classifier(old) is None:
+        wrong.append(
+            f"old: {old!r} does not classify; give an Engine, an object with `classify`, or a function of rows"
+        )
+    if not callable(make):
+        wrong.append(f"new: {make!r} is no side; give an Engine, or a function without arguments that makes a side")
+    elif (why := _cannot_be_sent(make)) is not None:
+        wrong.append(f"new: cannot be sent to another process: {why}; give a function that stands in a module")
+    if not 0 <= sample <= 1:
+        wrong.append(f"sample: must lie in 0..1, got {sample}")
+    if queue < 0:
+        wrong.append(f"queue: must be 0 or more, got {queue}")
+    there = {"at", "descriptor", *GUARDED, "error"}
+    if isinstance(keep, str):
+        wrong.append(f"keep: must be a list of names, got the text {keep!r}")
+    else:
+        for name in keep:
+            if name in there or name.startswith(("old.", "new.")) or list(keep).count(name) > 1:
+                wrong.append(f"keep: {name!r} stands in the log already; leave it out, or rename yours")
+    if wrong:
+        raise SettingsError("the shadow cannot be set up:\n" + "\n".join(f"  {line}" for line in wrong))
+
+
+def _cannot_be_sent(value: object) -> Exception | None:
+    """Why a value cannot be pickled."""
+    try:
+        ForkingPickler.dumps(value)
+    except Exception as error:
+        return error
+    return None
+
+
+def _can_be_sent(one: Asked) -> bool:
+    if (why := _cannot_be_sent(one)) is not None:
+        log.error("shadow: a row was not sent: %s", why)
+    return why is None
+
+
+def _said_of(decision: Any) -> tuple[Any, ...]:
+    """A single decision in the order of SAID: of any object or mapping what is there of these, or a brand alone."""
+    if decision is None or isinstance(decision, str):
+        decision = {"brand": decision}
+    found = decision if isinstance(decision, Mapping) else {name: getattr(decision, name, None) for name in SAID}
+    texts = {name: text(found.get(name)) for name in SAID}
+    sure = found.get("confidence")
+    return tuple({**texts, "confidence": float(sure) if isinstance(sure, Real) else None}.values())
 
 
 def _height(part: Asked) -> int:
