@@ -185,6 +185,17 @@ def test_few_keys_show_no_precision(right, speaks):
     assert any(answered(*split(right, wrong=0, no_brand=100))) is speaks
 
 
+@pytest.mark.parametrize(("right", "speaks"), [(99, True), (97, False)])
+def test_one_more_error_than_was_seen_is_held_in_reserve(right, speaks):
+    """One wrong among keys that are all equally sure: 99 of 101 is 0.98; 97 of 99 is less, though 97 of 98 is more."""
+    n = right + 101
+    brands, scores = np.full((n, 1), 1, np.int32), np.full((n, 1), 0.9, np.float32)
+    truth = np.full(n, 1, np.int32)
+    truth[right] = 2
+    truth[right + 1 :], scores[right + 1 :] = -1, 0.2
+    assert any(answered(brands, scores, truth)) is speaks
+
+
 @pytest.mark.parametrize(("no_brand", "speaks"), [(50, True), (49, False)])
 def test_few_keys_without_a_brand_show_no_silence(no_brand, speaks):
     """One more answer than seen, which is none: 1 of 50 is 0.02, 1 of 49 is more."""
