@@ -28,14 +28,15 @@ def test_arguments_then_environment_then_defaults(monkeypatch):
 def test_every_setting_can_be_a_variable(monkeypatch):
     given = {
         "debits": "positive", "as_of": "2026-12-01", "audit": "0.01", "threads": "2", "device": "cpu",
-        "cache_bytes": "2097152", "memo_rows": "5", "warm_keys": "0", "fallback": "words.bag", "state": "/var/lib/x", "off": "tildes",
+        "cache_bytes": "2097152", "memo_rows": "5", "warm_keys": "0", "fallback": "words.bag", "state": "/var/lib/x",
+        "off": "tildes",
     }  # fmt: skip
     assert given.keys() == Settings.model_fields.keys()
     for name, text in given.items():
         monkeypatch.setenv(f"TIERBREAK_{name.upper()}", text)
     assert Settings() == Settings(
-        debits="positive", as_of=dt.date(2026, 12, 1), audit=0.01, threads=2, device="cpu", cache_bytes=1 << 21, memo_rows=5,
-        warm_keys=0, fallback=Path("words.bag"), state=Path("/var/lib/x"), off=frozenset({"tildes"}),
+        debits="positive", as_of=dt.date(2026, 12, 1), audit=0.01, threads=2, device="cpu", cache_bytes=1 << 21,
+        memo_rows=5, warm_keys=0, fallback=Path("words.bag"), state=Path("/var/lib/x"), off=frozenset({"tildes"}),
     )  # fmt: skip
 
 

@@ -281,7 +281,7 @@ def test_what_cannot_be_sent_is_dropped_alone(case_engine, tmp_path, monkeypatch
     monkeypatch.setattr(module, "WAIT", 600.0)  # all three wait for the end
     log = tmp_path / "log.jsonl"
     with ended(Shadow(case_engine, Fixed, log=log)) as shadow:
-        shadow.classify_one("UBER TRIP", note=threading.Lock())
+        shadow.classify_one("UBER TRIP")
         shadow.classify_one("LYFT RIDE", amount=Unsendable(-1.0))
         shadow.classify(ROWS.head(1).with_columns(note=pl.Series([threading.Lock()], dtype=pl.Object)))
     assert adds_up(shadow) == {"asked": 3, "sampled": 3, "sent": 2, "dropped": 1}
@@ -336,9 +336,9 @@ def test_a_single_answer_of_an_old_side(decision, said):
 def test_single_rows_of_an_old_side(tmp_path):
     log = tmp_path / "log.jsonl"
     with ended(Shadow(Rules(), Fixed, log=log, keep=["id"])) as shadow:
-        assert shadow.classify_one("UBER TRIP", id=17, amount="many") == "uber"
+        assert shadow.classify_one("UBER TRIP", id=17, amount=[1.0]) == "uber"
     assert [(row["old.brand"], row["id"], row["amount"]) for row in lines(log)] == [("uber", "17", None)]
-    assert lines(log)[0]["error"].startswith("BatchError: ")  # an amount that no Engine could read
+    assert lines(log)[0]["error"].startswith("BatchError: ")  # no Engine would take such an amount
     with (
         Shadow(brands, Fixed, log=log) as shadow,
         pytest.raises(SettingsError, match="has no `classify_one`; give `classify` one row"),
@@ -412,9 +412,9 @@ def test_only_its_owner_reads_the_log(tmp_path):
 
 def test_rows_that_cannot_be_read_have_an_error_and_the_others_an_answer():
     table = ROWS.head(2).with_columns(
-        *(pl.lit(None, dtype=pl.String).alias(f"old.{name}") for name in shadowed.SAID), amount=pl.lit("a lot")
+        *(pl.lit(None, dtype=pl.String).alias(f"old.{name}") for name in shadowed.SAID), amount=pl.lit([1.0, 2.0])
     )
-    rows = logged(Fixed(), single("A"), table, single("B", date="never"), single("C", amount=1.0))
+    rows = logged(Fixed(), single("A"), table, single("B", date=[1]), single("C", amount=1.0))
     assert [row["descriptor"] for row in rows] == ["A", "UBER TRIP", "NOBODY", "B", "C"]
     assert [row["new.brand"] for row in rows] == ["lyft", None, None, None, "lyft"]
     assert [row["error"] is None for row in rows] == [True, False, False, False, True]
