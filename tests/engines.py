@@ -49,7 +49,7 @@ class TinyModel:
         return pl.DataFrame(columns, schema=EVIDENCE)
 
 
-def with_model(engine, model, cache=None):
+def with_model(engine, model, cache=None, memo_rows=20_000):
     """The engine with a model of the tests' own and, given a folder, a cache."""
     parts = engine.parts
     known = {"lyft", "starbucks"}
@@ -65,4 +65,4 @@ def with_model(engine, model, cache=None):
         brand_of_label=np.array(brands, dtype=np.int32),
         thresholds=np.full(len(parts.registry), model.policy.threshold, dtype=np.float32),
     )
-    return Engine(changed, engine.settings)
+    return Engine(changed, engine.settings.model_copy(update={"memo_rows": memo_rows}))

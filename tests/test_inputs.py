@@ -1,6 +1,7 @@
 """Whatever is fed to an engine, only errors of the tree come out; what is read is read alike everywhere."""
 
 import datetime as dt
+from contextlib import suppress
 from decimal import Decimal
 
 import polars as pl
@@ -35,10 +36,8 @@ def test_only_errors_of_the_tree_come_out(case_engine, given_value, other):
         lambda: case_engine.explain(given_value),
     ]
     for call in calls:
-        try:
+        with suppress(TierbreakError):
             call()
-        except TierbreakError as error:
-            assert str(error)
 
 
 #: What people hand over, and what they are told.
@@ -123,7 +122,7 @@ def test_a_cell_is_read_alike_by_frame_file_and_request(name, cell, want):
         "file": file[name].to_list(),
         "request": cells.read(cells.one("X", {name: cell})).rows[name].to_list(),
     }
-    assert ways == dict.fromkeys(ways, [want])
+    assert ways == {way: [want] for way in ways}
 
 
 def test_a_day_is_that_of_its_own_zone():

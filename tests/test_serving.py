@@ -30,6 +30,12 @@ class SlowModel(TinyModel):
         return super().judge(texts)
 
 
+def asked_for_ever(engine):
+    """Ask until the engine says that it is closed: the closing thread may take its time to come to that."""
+    while True:
+        engine.classify_one("UBER")
+
+
 def test_close_waits_for_those_who_are_being_answered(case_engine, tmp_path):
     model = SlowModel()
     engine = with_model(case_engine, model, tmp_path)
@@ -40,8 +46,7 @@ def test_close_waits_for_those_who_are_being_answered(case_engine, tmp_path):
     closing = threading.Thread(target=engine.close)
     closing.start()
     with pytest.raises(EngineError, match="this engine is closed"):
-        while True:  # until the closing thread has come to say so
-            engine.classify_one("UBER")
+        asked_for_ever(engine)
     assert closing.is_alive(), "somebody is still being answered"
     model.go_on.set()
     asking.join(60)
@@ -201,7 +206,7 @@ Engine.load().classify_one("UBER", ammount=-5)
 
 
 def test_a_strictly_typed_program_sees_the_types(tmp_path):
-    """Two slips in a user's program, a reason that does not exist and a misspelt column: mypy names both, and no more."""
+    """A reason that does not exist and a misspelt column: mypy names both, and nothing else."""
     (tmp_path / "user.py").write_text(USER)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--follow-imports=silent", "user.py"]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

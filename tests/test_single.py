@@ -72,9 +72,8 @@ def engine(request, case_engine):
 @given(rows=st.lists(ROW, min_size=1, max_size=8))
 def test_a_row_alone_and_many_come_out_as_in_a_batch(engine, rows):
     """`classify_one`, `classify_many` and `classify` agree on any text with any of the other columns."""
-    table = pl.DataFrame(
-        [[str(row[name]) if name in row else None for row in rows] for name in INPUT], schema=list(INPUT)
-    )
+    columns = [[str(row[name]) if name in row else None for row in rows] for name in INPUT]
+    table = pl.DataFrame(columns, schema=list(INPUT))
     together = list(engine.classify(table).iter_rows(named=True))
     assert all(same(decision, row) for decision, row in zip(engine.classify_many(rows), together, strict=True))
     for given_row, row in zip(rows, together, strict=True):
@@ -94,7 +93,7 @@ def test_a_million_simulated_rows_alone_and_together(shipped_rules):
 
 
 def test_most_rows_need_no_table(shipped_rules, monkeypatch):
-    """A rule that stands alone, rules of one brand, a text that is no merchant's, one that no rule finds, a blank one."""
+    """A rule alone, rules of one brand, a text that is no merchant's, one that no rule finds, a blank one."""
     monkeypatch.setattr(shipped_rules, "_record", None)
     said = [
         shipped_rules.classify_one(text)

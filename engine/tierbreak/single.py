@@ -21,7 +21,7 @@ _Value = TypeVar("_Value")
 
 
 class Memo(Generic[_Value]):
-    """The last values by key, at most `size` of them. Safe to share between threads.
+    """The last values by key, at most `size` of them, of 0 none. Safe to share between threads.
 
     Two generations: what was not asked for while as many others came as half of it holds is forgotten.
 
@@ -31,7 +31,7 @@ class Memo(Generic[_Value]):
     """
 
     def __init__(self, size: int) -> None:
-        self.size, self._half = size, max(1, size // 2)
+        self.size, self._half = size, -(-size // 2)
         self._young: dict[Hashable, _Value] = {}
         self._old: dict[Hashable, _Value] = {}
         self._lock = threading.Lock()
@@ -43,6 +43,8 @@ class Memo(Generic[_Value]):
         return found
 
     def put(self, key: Hashable, value: _Value) -> None:
+        if not self._half:
+            return
         with self._lock:
             if len(self._young) >= self._half:
                 self._old, self._young = self._young, {}

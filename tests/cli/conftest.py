@@ -46,6 +46,7 @@ def engine(rules: Path) -> Iterator[Engine]:
 def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Run a command line in this process, with `engine` in place of the one its options ask for."""
     monkeypatch.setattr(options, "load", lambda **_: engine)
+    monkeypatch.setattr(engine, "close", lambda: None)  # the next command line is run against it too
 
     def ran(*arguments: object) -> Ran:
         code = cli.run([str(argument) for argument in arguments])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tierbreak.core import normalise
+from tierbreak.tools.normaliser import stats
 
 
 def test_rows_come_out_in_order(run, tmp_path):
@@ -22,9 +22,9 @@ def test_stats_are_those_of_the_distinct_texts(run, tmp_path):
     """Three lines, two of them one text: the figures are those of two."""
     (tmp_path / "in.txt").write_text("uber\nUBER\nuber\n")
     lines = run("normalise", "--stats", tmp_path / "in.txt").out.splitlines()
-    stats = normalise.stats(pl.Series(["uber", "UBER"]))
+    expected = stats(pl.Series(["uber", "UBER"]))
     assert lines[0].split() == ["step", "of", "before", "after", "saved"]
-    assert [line.split() for line in lines[1:]] == [[str(cell) for cell in row] for row in stats.rows()]
+    assert [line.split() for line in lines[1:]] == [[str(cell) for cell in row] for row in expected.rows()]
 
 
 def test_a_step_that_is_none_is_refused(run, tmp_path):

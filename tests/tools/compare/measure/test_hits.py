@@ -237,7 +237,7 @@ def test_as_the_engine_itself_counts(case_engine, tmp_path):
     ]  # fmt: skip
     chance = np.random.default_rng(0)
     asked = [texts[at] for at in chance.integers(len(texts), size=200)]
-    with with_model(case_engine, TinyModel(), tmp_path / "cache") as engine:
+    with with_model(case_engine, TinyModel(), tmp_path / "cache", memo_rows=0) as engine:
         decisions = [engine.classify_one(text) for text in asked]
         store = engine.parts.cache.stats()
     keys = normalise(pl.Series(asked))["key"].to_list()

@@ -98,7 +98,7 @@ def test_blank_descriptors_are_not_asked(tmp_path):
 def test_an_engine_is_asked_with_an_empty_cache_and_again(case_engine, tmp_path):
     """Three descriptors that rules leave open, one a model knows: first the model answers it, then the cache."""
     model = TinyModel()
-    with with_model(case_engine, model, tmp_path / "cache") as engine:
+    with with_model(case_engine, model, tmp_path / "cache", memo_rows=0) as engine:
         engine.classify_one("KETTLE AND CO")
         model.asked.clear()
         found = of_engine(engine, ["KETTLE AND CO", "NOBODY AT ALL", "NOBODY ELSE"], seconds=60.0)

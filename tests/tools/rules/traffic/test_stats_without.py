@@ -88,8 +88,12 @@ def served(base, folder, rules) -> Engine:
     book = Rulebook.load([folder], frozenset(parts.registry.ids))
     tier = RulesTier(book, [[] for _ in book.rules], shelf=None)
     changed = dataclasses.replace(
-        parts, book=book, rules=tier, precedence=_precedence(book, parts.registry), conditions=Conditions.of((rule.when, rule.valid) for rule in book.rules),
-        names=Names.of(parts.registry, book),
+        parts, book=book, rules=tier, precedence=_precedence(book, parts.registry),
+        conditions=Conditions.of((rule.when, rule.valid) for rule in book.rules),
+        names=Names.of(
+            ((brand.id, brand.name) for brand in parts.registry.brands),
+            ((rule.id, str(rule.place)) for rule in book.rules),
+        ),
     )  # fmt: skip
     return Engine(changed, base.settings)
 
@@ -186,5 +190,5 @@ def fired_in(run, frame) -> set:
     out = set()
     for row, (text, amount) in enumerate(frame.rows()):
         at = np.flatnonzero((record.standing.case == record.cases.of_row[row]) & ~np.isin(outcome, (1, 2, 3, 4)))
-        out |= {(text, amount, record.book.rules[index].id) for index in record.standing.rule[at]}
+        out |= {(text, amount, record.book.rules[index].id) for index in record.standing.rule[at].tolist()}
     return out

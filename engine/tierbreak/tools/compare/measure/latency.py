@@ -140,7 +140,7 @@ def latency(
 def of_engine(engine: Engine, descriptors: Sequence[str], *, side: str = "new", seconds: float = SECONDS) -> Latency:
     """The same of an engine, each descriptor twice: first with an empty cache, so that the model is asked.
 
-    engine   one that was loaded to be compared: its cache is emptied
+    engine   one that was loaded to be compared, without a memo: its cache is emptied
 
     Rules that settle a descriptor settle it both times, and count twice.
     """

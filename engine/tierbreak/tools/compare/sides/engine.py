@@ -31,7 +31,9 @@ class EngineSide:
         folder = tempfile.mkdtemp(prefix="tierbreak-compare.")
         # Whoever forgets to close it, or fails to load it, leaves nothing behind either.
         self._gone = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.engine = Engine.load(**loading, cache=Path(folder) / "cache", settings=settings)
+        # No memo: what a tier takes, and what the cache holds, is what is compared.
+        plain = settings.model_copy(update={"memo_rows": 0})
+        self.engine = Engine.load(**loading, cache=Path(folder) / "cache", settings=plain)
         self.fingerprint, self.parts = self.engine.fingerprint, self.engine.fingerprints
         self.registry: Registry | None = self.engine.parts.registry
         self.extra = 0

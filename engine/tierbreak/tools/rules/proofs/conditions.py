@@ -110,7 +110,9 @@ def _values(rules: Sequence[Rule], column: str) -> list[Any]:
     guards = [rule.when for rule in rules if rule.when is not None]
     if column != "amount":
         named = sorted({value for guard in guards for value in getattr(guard, column)})
-        other = next(text for text in ("", "?", "??") if text not in named)
+        # As `cells` reads them: four digits of a code, and of any other column at least one character.
+        others = (f"{number:04}" for number in range(10_000)) if column == "mcc" else ("?", "??", "???")
+        other = next(text for text in others if text not in named)
         return [None, *named, other]
     bounds = sorted({abs(bound) for guard in guards for _, bound in guard.amount} | {0.0})
     between = [(low + high) / 2 for low, high in itertools.pairwise(bounds)] + [bounds[-1] * 2 + 1.0]
