@@ -46,6 +46,7 @@ LAYERS = (
         "files", "errors",
     )),
     ("cli/", ("",)),
+    ("__main__.py", ("cli",)),
     ("bundle.py", ("files/archive", "files/atomic", "errors")),
     ("packing.py", ("engine", "parts", "bundle", "tiers", "files/atomic", "errors")),
     ("__init__.py", ("engine", "rollout", "core", "settings", "errors")),
