@@ -190,5 +190,5 @@ def fired_in(run, frame) -> set:
     out = set()
     for row, (text, amount) in enumerate(frame.rows()):
         at = np.flatnonzero((record.standing.case == record.cases.of_row[row]) & ~np.isin(outcome, (1, 2, 3, 4)))
-        out |= {(text, amount, record.book.rules[index].id) for index in record.standing.rule[at].tolist()}
+        out |= {(text, amount, record.names.rules[index]) for index in record.standing.rule[at].tolist()}
     return out
