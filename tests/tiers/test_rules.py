@@ -186,6 +186,18 @@ def test_a_sample_is_read_again_and_lost_matches_are_counted(tmp_path, monkeypat
 
 
 @needs_hyperscan
+def test_on_all_cores_as_on_one(tmp_path, monkeypatch):
+    """Nine texts in parts of five and four: the same pairs at the same places."""
+    tier = tier_of(tmp_path, ["TEAL", r"KETTLE(?! FARM)", "[^A]B"])
+    texts = [f"{text} {n}" for n, text in enumerate(["TEAL KETTLE", "KETTLE FARM", "XB TEAL"] * 3)]
+    alone = found(tier, texts)
+    assert len(alone) == 3 * 2 + 0 + 3 * 2, "TEAL and KETTLE; KETTLE that is followed by FARM; XB and TEAL"
+    monkeypatch.setattr("tierbreak.tiers.rules.scanner.LARGE", 9)
+    monkeypatch.setattr("polars.thread_pool_size", lambda: 2)
+    assert found(tier, texts) == alone
+
+
+@needs_hyperscan
 def test_a_pattern_hyperscan_refuses_is_named_with_its_place(tmp_path):
     book = book_of(tmp_path, ["TEAL", r"K[A-Z]{900}[0-9]{900}.{900}E{900}[0-9A-Z]{900}(?:KETTLE|FARM){900}"])
     with pytest.raises(RulebookError, match=re.escape(f"{tmp_path}/x.yaml:5:")) as caught:

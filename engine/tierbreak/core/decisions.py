@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -150,33 +151,33 @@ class Record:
 
     def by_case(self, fingerprint: str, as_of: dt.date) -> list[Decision]:
         """The decision of each case: what `emit` says, without a table."""
-        decided, ids, brands, rules = self.decided, self.names.ids, self.names.brands, self.names.rules
-        out = []
-        for case, (brand, rule, tier, reason, level, confidence, kinds, ranking) in enumerate(
-            zip(
-                decided.brand.tolist(), decided.rule.tolist(), decided.tier.tolist(), self.reason.tolist(),
-                band(self.policy, decided.confidence).tolist(), decided.confidence.tolist(), decided.kinds.tolist(),
-                self._ranking().tolist(), strict=True,
+        decided, names = self.decided, self.names
+        ranking = self._ranking()
+        named = _take(names.ids, ranking.ravel()).reshape(ranking.shape).to_list()
+        columns = (
+            _take(names.ids, decided.brand), _take(names.brands, decided.brand), decided.tier,
+            self._with_contested(_take(names.rules, decided.rule)), self.reason, band(self.policy, decided.confidence),
+            decided.confidence, decided.kinds,
+        )  # fmt: skip
+        return [
+            Decision(
+                brand=brand,
+                brand_name=name,
+                tier=cast(TierName, TIERS[tier]) if tier >= 0 else None,
+                confidence=confidence if level >= 0 else None,
+                band=cast(BandName, BANDS[level]) if level >= 0 else None,
+                rule=rule,
+                candidates=tuple(each for each in candidates if each is not None),
+                collision=collision_text(kinds),
+                reason=cast(ReasonName, REASONS[reason]) if reason >= 0 else None,
+                fingerprint=fingerprint,
+                as_of=as_of,
             )
-        ):  # fmt: skip
-            contested = decided.open_rules.get(case)
-            named = "|".join(rules[index] for index in contested) if contested else rules[rule] if rule >= 0 else None
-            out.append(
-                Decision(
-                    brand=ids[brand] if brand >= 0 else None,
-                    brand_name=brands[brand] if brand >= 0 else None,
-                    tier=cast(TierName, TIERS[tier]) if tier >= 0 else None,
-                    confidence=confidence if level >= 0 else None,
-                    band=cast(BandName, BANDS[level]) if level >= 0 else None,
-                    rule=named,
-                    candidates=tuple(ids[index] for index in ranking if index >= 0),
-                    collision=collision_text(kinds),
-                    reason=cast(ReasonName, REASONS[reason]) if reason >= 0 else None,
-                    fingerprint=fingerprint,
-                    as_of=as_of,
-                )
+            for candidates, brand, name, tier, rule, reason, level, confidence, kinds in zip(
+                named, *(column.to_list() if isinstance(column, pl.Series) else column.tolist() for column in columns),
+                strict=True,
             )
-        return out
+        ]  # fmt: skip
 
     def _blank(self) -> np.ndarray:
         return (self.texts.folded == "").to_numpy()[self.cases.text]
@@ -186,7 +187,9 @@ class Record:
         contested = self.decided.open_rules
         if not contested:
             return rule
-        joined = ["|".join(self.names.rules[index] for index in rules) for rules in contested.values()]
+        every = np.array([index for rules in contested.values() for index in rules])
+        ids = iter(_take(self.names.rules, every).to_list())
+        joined = ["|".join(islice(ids, len(rules))) for rules in contested.values()]
         return rule.scatter(list(contested), joined)
 
     def _ranking(self) -> np.ndarray:
