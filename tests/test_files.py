@@ -332,11 +332,11 @@ def test_json_objects_come_out_as_they_went_in(tmp_path):
 def test_deep_json_is_a_broken_row_and_no_crash(tmp_path):
     data = b'{"memo": "UBER"}\n{"memo": ' + b"[" * 100_000 + b"\n"
     rows, broken, reports = read(tmp_path / "in.jsonl", data)
-    assert (len(rows), broken, reports) == (2, [1], ["line 2: not JSON: nested too deep"])
+    assert (len(rows), broken, reports) == (2, [1], ["line 2: nested too deep"])
 
 
 def test_parquet_keeps_types_over_chunks_and_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("tierbreak.files.sinks.PART_ROWS", 3)
+    monkeypatch.setattr("tierbreak.files.sinks.PART_CELLS", 3)
     frame = pl.DataFrame({"memo": [f"UBER {i}" for i in range(10)], "n": range(10), "l": [["a", "b"]] * 10})
     frame.write_parquet(tmp_path / "in.parquet")
     with open_source(tmp_path / "in.parquet", chunk_rows=4) as source, open_sink(tmp_path / "out.parquet") as sink:
@@ -372,7 +372,7 @@ def test_bytes_are_refused_where_text_is_written(tmp_path, name):
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet", "out.csv.gz"])
 @pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, MemoryError])
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, name, error):
-    monkeypatch.setattr("tierbreak.files.sinks.PART_ROWS", 0)
+    monkeypatch.setattr("tierbreak.files.sinks.PART_CELLS", 0)
     out = tmp_path / name
     out.write_text("as it was")
 

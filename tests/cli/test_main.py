@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -141,15 +142,29 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path, rules, unbuffered):
     assert process.wait() == 128 + signal.SIGPIPE
 
 
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(signal.SIGTERM, "error: terminated; no output file was changed\n"), (signal.SIGINT, "")],
-)
-def test_a_signal_leaves_nothing_half_written(tmp_path, rules, number, text):
-    """Standard input is kept open: the command waits for more rows when the signal comes."""
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGALRM"])
+def test_a_signal_leaves_nothing_half_written(classifying, tmp_path, name):
+    classifying.send_signal(getattr(signal, name))
+    err = classifying.communicate()[1]
+    said = "" if name == "SIGINT" else f"error: ended by {name}; no output file was changed\n"
+    assert (classifying.returncode, err) == (128 + getattr(signal, name), said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_signals_leave_nothing_half_written(classifying, tmp_path):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        classifying.send_signal(number)
+    classifying.communicate()
+    assert classifying.returncode in {129, 130, 143}  # whichever came first
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextlib.contextmanager
+def begun(tmp_path, rules, *before):
+    """A command that has begun to write `out.csv`; its standard input is kept open, so it waits for more rows."""
     arguments = ["classify", "-", "--format", "lines", "-o", str(tmp_path / "out.csv"), "--rules", str(rules)]
     process = subprocess.Popen(
-        [*COMMAND, *arguments, "--no-model", "--no-cache", "-q"],
+        [*before, *COMMAND, *arguments, "--no-model", "--no-cache", "-q"],
         env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     process.stdin.write("NETFLIX\n" * 3_000_000)  # more than one block: the first is being classified
@@ -157,7 +172,21 @@ def test_a_signal_leaves_nothing_half_written(tmp_path, rules, number, text):
     while not list(tmp_path.glob(".out.csv.*")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
-    process.send_signal(number)
-    err = process.communicate()[1]
-    assert (process.returncode, err) == (128 + number, text)
-    assert list(tmp_path.iterdir()) == []
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def classifying(tmp_path, rules):
+    with begun(tmp_path, rules) as process:
+        yield process
+
+
+def test_a_hangup_that_is_ignored_ends_nothing(tmp_path, rules):
+    """So `nohup` starts a command."""
+    with begun(tmp_path, rules, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as process:
+        process.send_signal(signal.SIGHUP)
+        process.communicate()
+    assert process.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]

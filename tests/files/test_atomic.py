@@ -91,7 +91,7 @@ def test_a_close_that_fails_as_the_flush_did_hides_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mask", "asked", "got"), [(0o022, None, 0o644), (0o027, None, 0o640), (0o022, 0o600, 0o600), (0, 0o640, 0o640)]
+    ("mask", "asked", "got"), [(0o022, 0o666, 0o644), (0o027, 0o666, 0o640), (0o022, 0o600, 0o600), (0, 0o640, 0o640)]
 )
 def test_permissions_are_those_asked_for_less_the_umask(tmp_path, umask, mask, asked, got):
     umask(mask)
@@ -103,7 +103,7 @@ def test_permissions_of_a_file_that_is_replaced_stay(tmp_path, umask):
     (tmp_path / "a.txt").touch()
     for kept in (0o666, 0o600, 0o400):
         (tmp_path / "a.txt").chmod(kept)
-        atomic.write(tmp_path / "a.txt", "new")
+        atomic.write(tmp_path / "a.txt", "new", 0o640)
         assert mode(tmp_path / "a.txt") == kept
 
 

@@ -1,6 +1,8 @@
 """What was read before is what a fresh reading gives, after any edits; and only what changed is read again."""
 
+import errno
 import os
+import stat
 import sys
 
 import pytest
@@ -239,6 +241,21 @@ def test_what_is_written_is_read(tmp_path_factory, entries):
     folder = tmp_path_factory.mktemp("kept")
     parse_cache.write(folder, "name", entries)
     assert parse_cache.read(folder, "name") == entries
+
+
+def test_what_another_user_keeps_is_read(tmp_path, monkeypatch):
+    """It may be read and not touched."""
+    entries = {bytes(parse_cache.KEY): b"answer"}
+    parse_cache.write(tmp_path, "name", entries)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "name.kept").stat().st_mode) == 0o666 & ~umask
+
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert parse_cache.read(tmp_path, "name") == entries
 
 
 # Which files are read

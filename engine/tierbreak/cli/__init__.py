@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -35,7 +36,13 @@ from tierbreak.errors import TierbreakError
 #: Set it to see where an unexpected error came from.
 DEBUG = "TIERBREAK_DEBUG"
 
-INTERRUPTED, PIPE_CLOSED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGPIPE, 128 + signal.SIGTERM
+INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+
+#: What ends a process unless it is caught: a closed terminal sends SIGHUP, `timeout` and others let one choose.
+ENDING = (
+    signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM,
+    signal.SIGPROF, signal.SIGXCPU,
+)  # fmt: skip
 
 #: What typer raises for a wrong option or argument, whichever click it brings: the parent of BadParameter.
 _UsageError: Any = typer.BadParameter.__base__
@@ -66,8 +73,17 @@ app.command()(bundle.bundle)
 app.command()(warm.warm)
 
 
+#: Signals that came, in order.
+_caught: list[int] = []
+#: All that is left to do is to tidy up, which no signal is to keep from its end.
+_leaving = threading.Event()
+
+
 class Terminated(BaseException):
-    """SIGTERM, as an exception, so that files half written are taken away on the way out."""
+    """A signal of `ENDING`, as an exception, so that files half written are taken away on the way out."""
+
+    def __init__(self, number: int) -> None:
+        self.name, self.exit_code = signal.Signals(number).name, 128 + number
 
 
 def _version(asked: bool) -> None:
@@ -89,7 +105,19 @@ def _common(
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code; see errors.py for what the codes mean."""
-    sys.exit(run(sys.argv[1:]))
+    for each in (signal.SIGINT, *ENDING):
+        if signal.getsignal(each) is not signal.SIG_IGN:  # `nohup` ignores SIGHUP, and that is to stay so
+            signal.signal(each, _end)
+    try:
+        try:
+            code = run(sys.argv[1:])
+        finally:
+            _leaving.set()
+            for each in (signal.SIGINT, *ENDING):  # Python gives up its handlers while it leaves
+                signal.signal(each, signal.SIG_IGN)
+    except (Terminated, KeyboardInterrupt):  # one more signal, while the first was told
+        code = 1
+    sys.exit(128 + _caught[0] if code and _caught else code)
 
 
 def run(arguments: list[str]) -> int:
@@ -97,7 +125,6 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where the shell closed it
             stream.reconfigure(errors="backslashreplace")
-    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = _command()(arguments, prog_name="tierbreak", standalone_mode=False)
         if sys.stdout is not None:
@@ -115,8 +142,6 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except BaseException as error:  # a panic of the Rust side is no Exception
         return _other(error)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _command() -> Any:
@@ -135,8 +160,8 @@ def _command() -> Any:
 def _other(error: BaseException) -> int:
     """Say what an exception that is not ours means to the person, and return the exit code."""
     if isinstance(error, Terminated):
-        complain("terminated; no output file was changed")
-        return TERMINATED
+        complain(f"ended by {error.name}; no output file was changed")
+        return error.exit_code
     if isinstance(error, _UsageError):
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "tierbreak"
@@ -169,5 +194,7 @@ def _pipe_closed() -> int:
     return PIPE_CLOSED
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+def _end(number: int, frame: FrameType | None) -> None:
+    _caught.append(number)
+    if not _leaving.is_set():
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -110,6 +109,7 @@ def compare(
     """
     from tierbreak import Settings
     from tierbreak.cli.progress import bar
+    from tierbreak.files import atomic
     from tierbreak.tools.compare.comparing import Question, compare
     from tierbreak.tools.compare.labelling.labels import text as to_label
     from tierbreak.tools.compare.report.asjson import dumps
@@ -135,8 +135,8 @@ def compare(
         settings=Settings.of(**{name: value for name, value in given.items() if value is not None}),
         model=not no_model, seed=seed,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="tierbreak-pairs.") as folder:
-        made = compare(question, Path(folder), watch=lambda source: bar(source, shown=not quiet))
+    with atomic.scratch() as folder:
+        made = compare(question, folder, watch=lambda source: bar(source, shown=not quiet))
     heading, opening = made.heading, made.opening
     if report is not None:
         places.write(report, page(made.sections, heading=heading, opening=opening))

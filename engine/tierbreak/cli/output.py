@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 
 def visible(text: str) -> str:
@@ -19,8 +20,9 @@ def visible(text: str) -> str:
 
 
 def complain(text: str) -> None:
-    """Print an error to standard error, its lines kept."""
-    print("error: " + "\n".join(map(visible, text.split("\n"))), file=sys.stderr)
+    """Print an error to standard error, its lines kept; where that is a closed terminal, nobody can be told."""
+    with suppress(OSError):
+        print("error: " + "\n".join(map(visible, text.split("\n"))), file=sys.stderr)
 
 
 def say(text: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+#: Permissions of a new report or sample: it holds what customers' statements say.
+PRIVATE = 0o600
 
 
 def check(paths: Iterable[Path], inputs: Mapping[Path, str]) -> None:
@@ -18,38 +20,25 @@ def check(paths: Iterable[Path], inputs: Mapping[Path, str]) -> None:
     from tierbreak.errors import InputError
 
     wrong = []
-    taken = {path.resolve(): what for path, what in inputs.items()}
+    taken = {os.path.realpath(path): what for path, what in inputs.items()}
     for path in paths:
-        if why := taken.get(path.resolve()):
+        if why := taken.get(os.path.realpath(path)):
             wrong.append(f"{path}: {why}; write to another file")
         elif path.is_dir():
             wrong.append(f"{path}: is a folder; name a file in it")
         elif not path.absolute().parent.is_dir():
             wrong.append(f"{path}: there is no folder {str(path.parent)!r}; make it first")
-        taken[path.resolve()] = "is written by another option of this command"
+        taken[os.path.realpath(path)] = "is written by another option of this command"
     if wrong:
         raise InputError("\n".join(wrong))
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises InputError."""
+    """Write a file whole or not at all, for this user alone where it is new. Raises InputError."""
     from tierbreak.errors import InputError
+    from tierbreak.files import atomic
 
-    path = path.resolve()  # a link stays a link to what is written
     try:
-        if path.exists() and not path.is_file():  # a device or a pipe: nothing may be moved over it
-            path.write_text(text, encoding="utf-8")
-            return
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as beside:
-            try:
-                beside.write(text)
-                beside.close()
-                mask = os.umask(0)
-                os.umask(mask)
-                Path(beside.name).chmod(0o666 & ~mask)
-                Path(beside.name).replace(path)
-            except BaseException:
-                Path(beside.name).unlink(missing_ok=True)
-                raise
+        atomic.write(path, text, PRIVATE)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None

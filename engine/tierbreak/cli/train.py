@@ -58,6 +58,7 @@ def train(
     A run that was killed goes on where it was when the same command is given again. Needs the extra `train`.
     """
     from tierbreak.errors import SettingsError
+    from tierbreak.files import atomic
     from tierbreak.tools.models.simulate.inputs import Inputs
 
     try:
@@ -103,7 +104,7 @@ def train(
     split = publish.Split.read(calibration, inputs.registry, frozenset().union(*(held[path] for path in sets)))
     figures, left_out = publish.publish(model, learned, split, out)
     if calibration.parent != out:
-        (out / "calibration.tsv").write_bytes(calibration.read_bytes())
+        atomic.write(out / "calibration.tsv", calibration.read_bytes())
     print(publish.as_json(figures))
     if left_out:
         say(f"golden.json: left out {', '.join(map(repr, left_out))}")

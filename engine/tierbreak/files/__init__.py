@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tierbreak.files.broken import BrokenRow, BrokenRows
 from tierbreak.files.delimited import Delimited
+from tierbreak.files.faults import guarded
 from tierbreak.files.formats import FORMATS, by_content, by_name, known
 from tierbreak.files.jsonlines import JsonLines
 from tierbreak.files.parquet import Parquet
@@ -39,10 +40,11 @@ def open_source(name: str | Path, format: str | None = None, *, chunk_rows: int 
     chosen = known(format) if format else by_name(name)
     stream = open_bytes(name)
     guessed = chosen is None
-    chosen = chosen or by_content(stream.peek(4096)[:4096])
-    size = None if name == "-" else Path(name).stat().st_size
     shown = "standard input" if name == "-" else name
     try:
+        with guarded(shown, "cannot be read"):
+            chosen = chosen or by_content(stream.peek(4096)[:4096])
+            size = None if name == "-" else Path(name).stat().st_size
         source = _opened(stream, shown, chosen, size, chunk_rows)
     except BaseException:
         if name != "-":

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -33,11 +34,11 @@ os.register_at_fork(after_in_child=_own.clear)
 
 
 @contextmanager
-def writing(path: Path, mode: int | None = None, *, sync: bool = False) -> Iterator[BinaryIO]:
+def writing(path: Path, mode: int = 0o666, *, sync: bool = False) -> Iterator[BinaryIO]:
     """Give a file to write to, which stands at `path` once the block is left without an error.
 
     path   a link stays a link to what is written; a device or a named pipe is written to as it stands
-    mode   permissions, of which the umask takes its share; None: those of the file that stands there, else 0o666
+    mode   permissions of a new file, of which the umask takes its share; one that stands there keeps its own
     sync   whether it must outlast a loss of power
 
     An error in the block leaves what stood there before as it was. Raises OSError.
@@ -47,9 +48,8 @@ def writing(path: Path, mode: int | None = None, *, sync: bool = False) -> Itera
     if path.exists() and not path.is_file():
         file: BinaryIO = path.open("wb")  # a folder raises IsADirectoryError
     else:
-        kept = stat.S_IMODE(place.stat().st_mode) if mode is None and place.exists() else None
-        first = kept if kept is not None else 0o666 if mode is None else mode
-        draft, handle = _draft(place, lambda new: _new_file(new, first))
+        kept = stat.S_IMODE(place.stat().st_mode) if place.exists() else None
+        draft, handle = _draft(place, lambda new: _new_file(new, mode if kept is None else kept))
         if kept is not None:
             os.fchmod(handle, kept)  # what the umask took of it
         file = os.fdopen(handle, "wb", buffering=_BUFFER)
@@ -72,16 +72,19 @@ def writing(path: Path, mode: int | None = None, *, sync: bool = False) -> Itera
         _sync_folder(place.parent)
 
 
-def write(path: Path, data: bytes | str, mode: int | None = None) -> None:
+def write(path: Path, data: bytes | str, mode: int = 0o666) -> None:
     """Write a file whole or not at all, text as UTF-8; `mode` and links as for `writing`. Raises OSError."""
     with writing(path, mode) as file:
         file.write(data.encode() if isinstance(data, str) else data)
 
 
 @contextmanager
-def scratch(parent: Path) -> Iterator[Path]:
-    """Give a new folder in `parent` that only this user can enter; it goes when the block is left. Raises OSError."""
-    path, handle = _draft(_place(parent) / "scratch", _new_folder)
+def scratch(parent: Path | None = None) -> Iterator[Path]:
+    """Give a new folder that only this user can enter; it goes when the block is left. Raises OSError.
+
+    parent   where it lies; None: among the temporary files
+    """
+    path, handle = _draft(_place(parent or Path(tempfile.gettempdir())) / "scratch", _new_folder)
     try:
         yield path
     finally:

@@ -9,6 +9,7 @@ quotes. So both kinds of line go through one parser, and a single odd line costs
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -17,7 +18,7 @@ import polars as pl
 
 from tierbreak.errors import InputError
 from tierbreak.files.formats import SEPARATORS
-from tierbreak.files.source import Chunk, Source, share_read
+from tierbreak.files.source import CELLS, COLUMNS, Chunk, Source, share_read
 from tierbreak.files.streams import NOT_UTF8, NUL, Blocks, decode, refuse_foreign
 
 #: A quoted field may go on over this many lines and bytes. Past them its quote counts as never closed: that one
@@ -99,7 +100,8 @@ class Delimited(Source):
         refuse_foreign(first[:4096], name)
         head = first.removeprefix(b"\xef\xbb\xbf")
         blank = len(head) - len(head.lstrip(b"\r\n"))
-        text, bad = decode(head[blank : blank + QUOTED_BYTES])
+        # Whole lines, however long: half a header would be another one.
+        text, bad = decode(b"\n".join(head[blank:].split(b"\n", QUOTED_LINES)[:QUOTED_LINES]) + b"\n")
         separator = "\t" if format == "tsv" else _sniffed(text.split("\n", 1)[0])
         self._dialect = Dialect(separator)
         try:
@@ -123,20 +125,23 @@ class Delimited(Source):
 
     def __iter__(self) -> Iterator[Chunk]:
         rows = 0
-        if self._first:
-            chunk = self._read(self._first, self._first_line)
-            rows += chunk.rows.height
-            yield from chunk.slices(self._chunk_rows)
-        for block in self._lines:
-            chunk = self._read(block, self._blocks.line)
-            rows += chunk.rows.height
-            yield from chunk.slices(self._chunk_rows)
+        for block, line in self._whole():
+            for chunk in self._read(block, line):
+                rows += chunk.rows.height
+                yield from chunk.slices(self._chunk_rows)
         if not rows:
             self.notices.append("holds a header and no rows")
         if self._blank:
             self.notices.append(f"{self._blank} blank lines hold no row and were passed over")
 
-    def _read(self, block: bytes, first_line: int) -> Chunk:
+    def _whole(self) -> Iterator[tuple[bytes, int]]:
+        """Blocks of whole lines below the header, and the number of the first line of each."""
+        if self._first:
+            yield self._first, self._first_line
+        for block in self._lines:
+            yield block, self._blocks.line
+
+    def _read(self, block: bytes, first_line: int) -> Iterator[Chunk]:
         """One block of whole lines, turned into rows. What is left of it for the next block is carried over."""
         text, bad = decode(block)
         raw, block = block, text.encode() if bad else block
@@ -179,6 +184,12 @@ class Delimited(Source):
             pieces.append(_joined(cells, self._dialect.separator))
             rows += 1
             done = i + used
+            if rows * len(self.columns) > CELLS:  # short lines are filled up to the header's width
+                yield self._chunk(pieces, rows, broken)
+                pieces, broken, rows = [], [], 0
+        yield self._chunk(pieces, rows, broken)
+
+    def _chunk(self, pieces: list[bytes], rows: int, broken: list[int]) -> Chunk:
         return Chunk(self._parsed(pieces, rows), pl.Series("broken", broken, dtype=pl.UInt32))
 
     def _report(self, number: int, why: str, line: bytes) -> str:
@@ -228,9 +239,11 @@ def _sniffed(header: str) -> str:
 
 def _names(cells: Cells, name: str) -> list[str]:
     names = [cell or "" for cell in cells]
-    twice = sorted({column for column in names if names.count(column) > 1})
+    if len(names) > COLUMNS:
+        raise InputError(f"{name}: the header has {len(names):,} columns; at most {COLUMNS:,} can be read")
+    twice = sorted(column for column, times in Counter(names).items() if times > 1)
     if twice:
-        shown = ", ".join(repr(column) for column in twice)
+        shown = ", ".join(repr(column) for column in twice[:10]) + (" and more" if len(twice) > 10 else "")
         raise InputError(f"{name}: the header names these columns more than once: {shown}\n  fix: rename them")
     return names
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import shutil
-import stat
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -17,10 +15,15 @@ from typing import BinaryIO, Self, cast
 import polars as pl
 
 from tierbreak.errors import InputError
+from tierbreak.files import atomic
+from tierbreak.files.faults import guarded
 from tierbreak.files.formats import by_name, known
 
-#: Rows held before Parquet parts go to disk: up to here a file is written in one go, which is twice as fast.
-PART_ROWS = 1_000_000
+#: Cells held before Parquet parts go to disk: up to here a file is written in one go, which is twice as fast.
+PART_CELLS = 20_000_000
+
+#: What a list of it cannot be joined to one text.
+_NO_TEXT = (pl.Binary, pl.Object, pl.Duration)
 
 
 def open_sink(name: str | Path, format: str | None = None, *, inputs: Iterable[str] = ()) -> Sink:
@@ -40,118 +43,67 @@ def open_sink(name: str | Path, format: str | None = None, *, inputs: Iterable[s
         raise InputError(f"{name}: the name says no format; end it in .csv, .tsv, .jsonl or .parquet, or say which")
     if chosen == "lines":
         raise InputError(f"{name}: plain lines can hold no decision; write csv, tsv, jsonl or parquet")
-    target = _Standard() if name == "-" else _place(name, inputs)
-    packed = name.endswith(".gz") and chosen != "parquet"
-    kind = {"jsonl": JsonLinesSink, "parquet": ParquetSink}.get(chosen)
-    if kind is not None:
-        return kind(target, packed=packed)
-    return DelimitedSink(target, packed=packed, separator="\t" if chosen == "tsv" else ",")
+    if name != "-":
+        _check(name, inputs)
+    elif chosen == "parquet" and sys.stdout is not None and sys.stdout.isatty():
+        raise InputError("Parquet is no text for a terminal: name a file with -o, or say --output-format csv")
+    if chosen == "jsonl":
+        return JsonLinesSink(name)
+    if chosen == "parquet":
+        return ParquetSink(name)
+    return DelimitedSink(name, separator="\t" if chosen == "tsv" else ",")
 
 
-class _Standard:
+@contextmanager
+def _standard() -> Iterator[BinaryIO]:
     """Standard output: nothing to move, nothing to take back."""
-
-    name = "standard output"
-
-    def open(self) -> BinaryIO:
-        if sys.stdout is None:
-            raise InputError("standard output is closed; name a file with -o")
-        return cast(BinaryIO, sys.stdout.buffer)
-
-    def commit(self) -> None:
-        sys.stdout.buffer.flush()
-
-    def discard(self) -> None:
-        """What was written is gone down the pipe."""
+    if sys.stdout is None:
+        raise InputError("standard output is closed; name a file with -o")
+    yield cast(BinaryIO, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
-class _Special(_Standard):
-    """A device or a named pipe: moving a file over it would destroy it, so it is written to as it stands."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._stream: BinaryIO | None = None
-
-    def open(self) -> BinaryIO:
-        self._stream = Path(self.name).open("wb")  # noqa: SIM115  # closed in `commit`
-        return self._stream
-
-    def commit(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-
-
-class _Regular(_Standard):
-    """A file written beside its place under a passing name."""
-
-    def __init__(self, name: str, path: Path) -> None:
-        self.name, self.path = name, path
-        try:
-            handle, beside = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".tmp", dir=path.parent)
-        except OSError as error:
-            raise InputError(f"{name}: cannot be written: {error.strerror}") from None
-        self.beside = Path(beside)
-        self._stream = os.fdopen(handle, "wb", buffering=1024 * 1024)
-
-    def open(self) -> BinaryIO:
-        return self._stream
-
-    def commit(self) -> None:
-        """Sync the file, give it the permissions it would have had, and move it to its place."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o666 & ~_umask()
-        self.beside.chmod(mode)
-        self.beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def discard(self) -> None:
-        self._stream.close()
-        self.beside.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _place(name: str, inputs: Iterable[str]) -> _Standard:
+def _check(name: str, inputs: Iterable[str]) -> None:
+    """Raise InputError where nothing should be written to a file of this name."""
     path = Path(name)
-    if path.is_dir():
-        raise InputError(f"{name}: is a folder; name a file in it")
-    path = path.resolve()  # a link stays a link to what is written
-    if not path.parent.is_dir():
-        raise InputError(f"{name}: there is no folder {str(Path(name).parent)!r}; make it first")
-    if any(other != "-" and _same(path, Path(other)) for other in inputs):
-        raise InputError(f"{name}: is read or written by this command already; write to another file")
-    if path.exists() and not path.is_file():
-        return _Special(name)
-    return _Regular(name, path)
+    with guarded(name, "cannot be written"):
+        if path.is_dir():
+            raise InputError(f"{name}: is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise InputError(f"{name}: there is no folder {str(path.parent)!r}; make it first")
+        if any(other != "-" and _same(path, Path(other)) for other in inputs):
+            raise InputError(f"{name}: is read or written by this command already; write to another file")
 
 
 def _same(one: Path, two: Path) -> bool:
     """Whether two names are one file, there or not, hard links included."""
-    return one == two.resolve() or (one.exists() and two.exists() and one.samefile(two))
+    return os.path.realpath(one) == os.path.realpath(two) or (one.exists() and two.exists() and one.samefile(two))
+
+
+@contextmanager
+def _packed(file: BinaryIO) -> Iterator[BinaryIO]:
+    """What packs into `file`. It is always closed before `file` is, as it still writes then."""
+    stream = cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="wb", mtime=0))
+    try:
+        yield stream
+    except BaseException:
+        with suppress(OSError):  # the error that is under way is the one to tell
+            stream.close()
+        raise
+    stream.close()
 
 
 class Sink:
     """An output table; see `open_sink`. `name` is for messages."""
 
-    def __init__(self, target: _Standard, *, packed: bool) -> None:
-        self._target = target
-        self.name = target.name
-        self._stream = self._opened(packed)
-        self._packed = packed
-
-    def _opened(self, packed: bool) -> BinaryIO:
-        stream = self._target.open()
-        return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="wb", mtime=0)) if packed else stream
+    def __init__(self, name: str, *, packed: bool = False) -> None:
+        self.name = "standard output" if name == "-" else name
+        self._stack = ExitStack()
+        with guarded(self.name, "cannot be written"):
+            target = _standard() if name == "-" else atomic.writing(Path(name), sync=True)
+            self._stream = self._stack.enter_context(target)
+            if packed:
+                self._stream = self._stack.enter_context(_packed(self._stream))
 
     def write(self, rows: pl.DataFrame, *, objects: pl.Series | None = None, added: Sequence[str] = ()) -> None:
         """Append rows; every call must bring the same columns, and one call with no rows still writes the header.
@@ -159,12 +111,8 @@ class Sink:
         objects   String, one a row: JSON objects as they came in, null where there is none. JSON Lines repeats them
                   to the letter and adds the columns `added` at their end; the other formats write `rows`.
         """
-        try:
+        with guarded(self.name, "cannot be written"):
             self._write(rows, objects, added)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise InputError(f"{self.name}: cannot be written: {error.strerror or error}") from None
 
     def _write(self, rows: pl.DataFrame, objects: pl.Series | None, added: Sequence[str]) -> None:
         raise NotImplementedError
@@ -182,28 +130,18 @@ class Sink:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        done = False
-        try:
-            if kind is None:
-                self._finish()
-                if self._packed:
-                    self._stream.close()
-                self._target.commit()
-                done = True
-        except BrokenPipeError:
-            raise
-        except OSError as fault:
-            raise InputError(f"{self.name}: cannot be written: {fault.strerror or fault}") from None
-        finally:
-            if not done:
-                self._target.discard()
+        if error is not None:
+            self._stack.__exit__(kind, error, at)
+            return
+        with guarded(self.name, "cannot be written"), self._stack:
+            self._finish()
 
 
 class DelimitedSink(Sink):
     """CSV or TSV: text as it is, lists joined by `|`, other nested values as JSON."""
 
-    def __init__(self, target: _Standard, *, packed: bool, separator: str) -> None:
-        super().__init__(target, packed=packed)
+    def __init__(self, name: str, *, separator: str) -> None:
+        super().__init__(name, packed=name.endswith(".gz"))
         self._separator = separator
         self._header = True
 
@@ -218,8 +156,11 @@ class DelimitedSink(Sink):
 class JsonLinesSink(Sink):
     """JSON Lines: types are kept as far as JSON has them."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name, packed=name.endswith(".gz"))
+
     def _write(self, rows: pl.DataFrame, objects: pl.Series | None, added: Sequence[str]) -> None:
-        _refuse_binary(rows, self.name)
+        _refuse_bytes(rows, self.name)
         if objects is None:
             buffer = io.BytesIO()
             rows.write_ndjson(buffer)
@@ -234,12 +175,13 @@ class JsonLinesSink(Sink):
 
 
 class ParquetSink(Sink):
-    """Parquet: types are kept. Beyond `PART_ROWS` rows, parts stand in a passing folder until the end."""
+    """Parquet: types are kept. Beyond `PART_CELLS` cells, parts stand in a passing folder until the end."""
 
-    def __init__(self, target: _Standard, *, packed: bool) -> None:
-        super().__init__(target, packed=packed)
-        if isinstance(target, _Standard) and target.name == "standard output" and sys.stdout.isatty():
-            raise InputError("Parquet is no text for a terminal: name a file with -o, or say --output-format csv")
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        path = Path(name)
+        special = name == "-" or (path.exists() and not path.is_file())
+        self._beside = None if special else path.parent
         self._held: list[pl.DataFrame] = []
         self._height = 0
         self._parts: list[Path] = []
@@ -248,10 +190,9 @@ class ParquetSink(Sink):
     def _write(self, rows: pl.DataFrame, objects: pl.Series | None, added: Sequence[str]) -> None:
         self._held.append(rows)
         self._height += rows.height
-        if self._height > PART_ROWS:
+        if self._height * rows.width > PART_CELLS:
             if self._folder is None:
-                beside = self._target.beside.parent if isinstance(self._target, _Regular) else None
-                self._folder = Path(tempfile.mkdtemp(prefix=".tierbreak-parts.", dir=beside))
+                self._folder = self._stack.enter_context(atomic.scratch(self._beside))
             self._parts.append(self._folder / f"{len(self._parts):06d}.parquet")
             self._taken().write_parquet(self._parts[-1], compression="lz4")
 
@@ -274,28 +215,32 @@ class ParquetSink(Sink):
             while data := whole.read(8 * 1024 * 1024):
                 self._put(data)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            super().__exit__(kind, error, at)
-        finally:
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-
 
 def _flat(column: pl.Series, name: str) -> pl.Series:
     """A column that CSV can hold."""
     kind = column.dtype
-    if isinstance(kind, pl.List) and not kind.inner.is_nested() and kind.inner != pl.Binary:
+    if kind == pl.Duration:
+        return column.dt.to_string("iso")
+    if isinstance(kind, pl.List) and not (kind.inner.is_nested() or kind.inner in _NO_TEXT):
         joined = column.cast(pl.List(pl.String)).list.join("|", ignore_nulls=True)
         return pl.select(pl.when(column.list.len() > 0).then(joined)).to_series().alias(column.name)
-    if isinstance(kind, pl.Struct):
+    if isinstance(kind, pl.Struct) and not _holds_bytes(kind):
         return column.struct.json_encode()
-    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+    if kind.is_nested() or _holds_bytes(kind):
         raise InputError(f"{name}: column {column.name!r} holds {kind}, which CSV cannot hold; write Parquet")
     return column
 
 
-def _refuse_binary(rows: pl.DataFrame, name: str) -> None:
+def _refuse_bytes(rows: pl.DataFrame, name: str) -> None:
     for column, kind in rows.schema.items():
-        if kind in (pl.Binary, pl.Object):
+        if _holds_bytes(kind):
             raise InputError(f"{name}: column {column!r} holds {kind}, which JSON cannot hold; write Parquet")
+
+
+def _holds_bytes(kind: pl.DataType) -> bool:
+    """Whether values of this type, or some in them, are bytes or Python's own: no text stands for them."""
+    if isinstance(kind, pl.List | pl.Array):
+        return _holds_bytes(cast(pl.DataType, kind.inner))
+    if isinstance(kind, pl.Struct):
+        return any(_holds_bytes(cast(pl.DataType, field.dtype)) for field in kind.fields)
+    return kind in (pl.Binary, pl.Object)

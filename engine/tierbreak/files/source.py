@@ -12,6 +12,12 @@ import polars as pl
 
 from tierbreak.files.broken import BrokenRows
 
+#: Most columns of a text input, as many as a spreadsheet has: each costs something however few rows it holds.
+COLUMNS = 16_384
+#: Cells read at a time where a row may have more of them than it has bytes. So memory is bounded by the input's size
+#: and not by rows times columns.
+CELLS = 4_000_000
+
 
 class Chunk(NamedTuple):
     """Some consecutive rows of an input.

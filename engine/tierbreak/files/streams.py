@@ -9,13 +9,13 @@ import gzip
 import io
 import re
 import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from tierbreak.errors import InputError
+from tierbreak.files.faults import guarded
 
 #: Bytes read at a time.
 BLOCK = 16 * 1024 * 1024
@@ -46,22 +46,29 @@ def open_bytes(name: str) -> io.BufferedReader:
     if name == "-":
         if sys.stdin is None:
             raise InputError("standard input is closed; name a file")
-        stream = cast(io.BufferedReader, sys.stdin.buffer)
-    else:
-        path = Path(name)
+        return _unpacked(cast(io.BufferedReader, sys.stdin.buffer), "standard input")
+    path = Path(name)
+    with guarded(name, "cannot be read"):
         if path.is_dir():
             raise InputError(f"{name}: is a folder, not a file")
         try:
             stream = path.open("rb")
         except FileNotFoundError:
             raise InputError(f"{name}: no such file") from None
-        except OSError as error:
-            raise InputError(f"{name}: cannot be read: {error.strerror}") from None
-    if stream.peek(2)[:2] == b"\x1f\x8b":
+    try:
+        return _unpacked(stream, name)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _unpacked(stream: io.BufferedReader, name: str) -> io.BufferedReader:
+    with guarded(name, "cannot be read"):
+        if stream.peek(2)[:2] != b"\x1f\x8b":
+            return stream
         packed = gzip.GzipFile(fileobj=stream)
         packed.myfileobj = stream  # type: ignore[assignment]  # closed with it
         return io.BufferedReader(cast(io.RawIOBase, packed), 1024 * 1024)
-    return stream
 
 
 def refuse_foreign(head: bytes, name: str) -> None:
@@ -115,11 +122,8 @@ class Blocks:
         self._tail = tail + self._tail
 
     def _read(self) -> bytes:
-        try:
+        with guarded(self.name, "cannot be read to its end"):
             return self.stream.read(BLOCK)
-        except (OSError, EOFError, zlib.error) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            raise InputError(f"{self.name}: cannot be read to its end: {why}") from None
 
 
 def decode(block: bytes) -> tuple[str, list[int]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tierbreak.cli import options
+from tierbreak.cli import options, places
 from tierbreak.cli.output import say, visible
 from tierbreak.cli.progress import counter
 
@@ -89,13 +88,13 @@ def import_(
     from tierbreak.bundle import SHIPPED, Bundle
     from tierbreak.registry import Registry
     from tierbreak.tools.rules.importing import UNSEEN, OrderedBook, as_dict, as_markdown, as_text, imported, read_map
-    from tierbreak.tools.rules.importing.write import alone, check_place, write, write_file
+    from tierbreak.tools.rules.importing.write import alone, check_place, write
     from tierbreak.tools.rules.traffic import Traffic
 
     if output is not None:
         check_place(output, force=force)
     if report is not None:
-        _check_report(report, file)
+        places.check([report], {file: "is the list itself"})
     book = OrderedBook.read(file, {"pattern": pattern, "name": name, "flags": flags, "category": category})
     registries = Bundle.find(rules=rules or SHIPPED, overlay=overlay, model=None).registries
     registry = Registry.load(*registries)
@@ -123,7 +122,7 @@ def import_(
     if output is not None:
         write(output, texts)
     if report is not None:
-        write_file(report, as_markdown(result, replays))
+        places.write(report, as_markdown(result, replays))
     if format == "json":
         print(json.dumps(as_dict(result, replays), ensure_ascii=False, indent=2, allow_nan=False))
     else:
@@ -138,25 +137,17 @@ def import_(
 def _replayed(result: Imported, texts: Mapping[str, str], learned: list[Traffic], held: list[Traffic]) -> list[Replay]:
     """Load the folder as any engine does, and replay the traffic on it."""
     from tierbreak.engine import Engine
+    from tierbreak.files import atomic
     from tierbreak.settings import Settings
     from tierbreak.tools.rules.importing import replay
     from tierbreak.tools.rules.importing.write import write
 
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "rules"
+    with atomic.scratch() as folder:
+        place = folder / "rules"
         write(place, texts)
-        settings = Settings.of(state=Path(folder) / "state")  # kept files of a folder that goes away are of no use
+        settings = Settings.of(state=folder / "state")  # kept files of a folder that goes away are of no use
         with Engine.load(rules=place, model=None, cache=None, settings=settings) as engine:
             for notice in engine.notices:
                 say(f"note: {notice}")
             replays = [replay(engine, result, each, learned=True) for each in learned]
             return replays + [replay(engine, result, each, learned=False) for each in held]
-
-
-def _check_report(path: Path, file: Path) -> None:
-    from tierbreak.errors import InputError
-
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(f"{path}: cannot be written; name a file in a folder that exists")
-    if path.resolve() == file.resolve():
-        raise InputError(f"{path}: is the list itself; write the report to another file")

@@ -25,6 +25,7 @@ from tierbreak.core.json_text import parse
 from tierbreak.core.policy import Policy
 from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.errors import Fault, ModelError
+from tierbreak.files import atomic
 from tierbreak.tiers.model.ngrams import HASHING, SIZE, Ngrams
 
 #: The format of the file that this code reads and writes.
@@ -164,7 +165,7 @@ class BagTier:
             "unit": self._weights.unit, "fingerprint": self.fingerprint,
         }  # fmt: skip
         arrays: dict[str, Any] = {name: getattr(self._weights, name) for name in _ARRAYS}
-        with path.open("wb") as file:
+        with atomic.writing(path) as file:
             np.savez_compressed(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
     def judge(self, texts: pl.Series) -> pl.DataFrame:

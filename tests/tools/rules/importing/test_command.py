@@ -125,9 +125,9 @@ def test_brands_of_an_overlay_are_known(run, tmp_path):
         (("legacy.csv", "-o", "legacy.csv"), "error: legacy.csv: is a file; name a folder that does not exist yet\n"),
         (
             ("legacy.csv", "--report", "legacy.csv"),
-            "error: legacy.csv: is the list itself; write the report to another",
+            "error: legacy.csv: is the list itself; write to another file",
         ),
-        (("legacy.csv", "--report", "a/b.md"), "error: a/b.md: cannot be written; name a file in a folder that exists"),
+        (("legacy.csv", "--report", "a/b.md"), "error: a/b.md: there is no folder 'a'; make it first"),
         (("legacy.csv", "--replay", "nothing.csv"), "error: nothing.csv: "),
     ],
 )

@@ -8,17 +8,15 @@ descriptors that both files have must agree.
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from tierbreak.errors import InputError
-from tierbreak.files import Chunk, Source, open_source
+from tierbreak.files import Chunk, Source, atomic, open_source
 from tierbreak.registry import Registry
 from tierbreak.tools.compare.codes import Codes
 from tierbreak.tools.compare.pairs import DECIDERS
@@ -75,9 +73,8 @@ class DecidedSide:
         self._no_answer: dict[str, int] = {}
         self._strange, self._failed = 0, 0
         self._rows = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="tierbreak-decisions."))
-        # Whoever forgets to close it leaves nothing behind either.
-        self._gone = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._stack = ExitStack()
+        self._folder = self._stack.enter_context(atomic.scratch())
         try:
             with open_source(path) as source:
                 columns = _columns(source, told, prefix)
@@ -251,7 +248,7 @@ class DecidedSide:
 
     def close(self) -> None:
         """Take away what was read."""
-        self._gone()
+        self._stack.close()
 
 
 def _columns(source: Source, told: Mapping[str, str], prefix: str) -> dict[str, str]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import polars as pl
 
 from tierbreak.core.tables import GUARDED
 from tierbreak.engine import Engine
+from tierbreak.files import atomic
 from tierbreak.registry import Registry
 from tierbreak.settings import Settings
 from tierbreak.tools.compare.sides.side import SAID, Lines
@@ -28,12 +26,11 @@ class EngineSide:
 
     def __init__(self, name: str, loading: Mapping[str, Any], settings: Settings) -> None:
         self.name = name
-        folder = tempfile.mkdtemp(prefix="tierbreak-compare.")
-        # Whoever forgets to close it, or fails to load it, leaves nothing behind either.
-        self._gone = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._stack = ExitStack()
+        folder = self._stack.enter_context(atomic.scratch())
         # No memo: what a tier takes, and what the cache holds, is what is compared.
         plain = settings.model_copy(update={"memo_rows": 0})
-        self.engine = Engine.load(**loading, cache=Path(folder) / "cache", settings=plain)
+        self.engine = Engine.load(**loading, cache=folder / "cache", settings=plain)
         self.fingerprint, self.parts = self.engine.fingerprint, self.engine.fingerprints
         self.registry: Registry | None = self.engine.parts.registry
         self.extra = 0
@@ -76,4 +73,4 @@ class EngineSide:
     def close(self) -> None:
         """End the engine and take its cache away."""
         self.engine.close()
-        self._gone()
+        self._stack.close()

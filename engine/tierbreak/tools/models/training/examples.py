@@ -21,6 +21,7 @@ from tierbreak.bundle import shipped
 from tierbreak.core.normalise import normalise
 from tierbreak.core.tables import NO_BRAND_LABEL, NOT_A_MERCHANT_LABEL, schema
 from tierbreak.errors import InputError
+from tierbreak.files import atomic
 from tierbreak.tools.models.simulate import Draw, Simulator, examples
 from tierbreak.tools.models.simulate.inputs import Inputs
 
@@ -150,7 +151,8 @@ def main() -> None:
     ids = pl.Series([*made.labels, None], dtype=pl.String)
     rounds = pl.concat([made.round(number) for number in range(given.rounds)])
     label = rounds["label"].to_numpy()
-    rounds.with_columns(label=ids[np.where(label < 0, len(made.labels), label)]).write_parquet(given.out)
+    with atomic.writing(given.out) as file:
+        rounds.with_columns(label=ids[np.where(label < 0, len(made.labels), label)]).write_parquet(file)
 
 
 if __name__ == "__main__":

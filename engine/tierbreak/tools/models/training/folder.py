@@ -18,6 +18,7 @@ from safetensors.numpy import load, save
 
 from tierbreak.core.policy import Policy
 from tierbreak.core.tables import EVIDENCE
+from tierbreak.files import atomic
 from tierbreak.tiers.model.folder import FILES, FORMAT, digest, sealed
 from tierbreak.tools.models.training import golden
 from tierbreak.tools.models.training.graph import HIDDEN, MAX_TOKENS, Int8Linear, Linear, build, layers
@@ -163,8 +164,8 @@ def write(out: Path, source: Source, policy: Policy, pairs: Sequence[golden.Pair
     }
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
-        (out / name).write_bytes(content[name])
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        atomic.write(out / name, content[name])
+    atomic.write(out / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     return left_out
 
 

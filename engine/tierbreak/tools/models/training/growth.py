@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import polars as pl
 from tierbreak.core import normalise
 from tierbreak.core.policy import Policy, rank
 from tierbreak.errors import ModelError
+from tierbreak.files import atomic
 from tierbreak.registry import Registry
 from tierbreak.tiers.model import ModelTier
 from tierbreak.tiers.model.folder import FILES
@@ -126,13 +126,11 @@ def add_brand(
     if not report.accepted:
         raise ModelError(f"{report}\n{_advice(report)}")
     pairs = [*read_golden(folder), (texts[0], id)]
-    with tempfile.TemporaryDirectory(dir=out.absolute().parent) as draft:
-        whole = Path(draft) / "whole"
-        shutil.copytree(folder, whole, ignore=shutil.ignore_patterns(*FILES, "manifest.json"))
+    with atomic.folder(out) as whole:
+        shutil.copytree(folder, whole, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*FILES, "manifest.json"))
         write(whole, grown, policy, pairs)
         _note(whole / "README.md", report)
         ModelTier.load(whole, registry_ids=registry.ids)
-        whole.rename(out)
     return report
 
 
@@ -266,4 +264,4 @@ def _note(card: Path, report: Report) -> None:
     text = card.read_text(encoding="utf-8")
     heading = "\n## Added without training\n\n"
     line = f"- `{report.id}`, from {len(report.texts)} keys\n"
-    card.write_text(text + (line if heading in text else heading + line), encoding="utf-8")
+    atomic.write(card, text + (line if heading in text else heading + line))

@@ -24,6 +24,7 @@ import polars as pl
 from tierbreak.core.normalise import normalise
 from tierbreak.core.policy import Brands, Floats, Policy, weigh
 from tierbreak.errors import TierbreakError
+from tierbreak.files import atomic
 from tierbreak.registry import Registry
 from tierbreak.tiers.model import ModelTier
 from tierbreak.tiers.model.folder import FILES
@@ -215,7 +216,7 @@ def _write_card(out: Path, policy: Policy, figures: Mapping[str, Any]) -> None:
     }
     size = {name: (out / name).stat().st_size / 1e6 for name in FILES}
     shown["megabytes"], shown["megabytes_graph"] = f"{sum(size.values()):.1f}", f"{size['model.onnx']:.1f}"
-    (out / "README.md").write_text(card.substitute(shown), encoding="utf-8")
+    atomic.write(out / "README.md", card.substitute(shown))
 
 
 def as_json(figures: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from tierbreak.core.tables import NO_BRAND_LABEL, NOT_A_MERCHANT_LABEL
 from tierbreak.errors import TierbreakError
+from tierbreak.files import atomic
 from tierbreak.tools.models.training.encoder import Encoder
 from tierbreak.tools.models.training.examples import Examples
 from tierbreak.tools.models.training.graph import HIDDEN
@@ -226,8 +227,7 @@ def _resume(checkpoint: Path, plan: Plan, net: Net, optimizer: torch.optim.Optim
 def _save(checkpoint: Path, plan: Plan, net: Net, optimizer: torch.optim.Optimizer, seen: int) -> None:
     """Whole or not at all: a run killed while it writes goes on from the checkpoint before."""
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    part = checkpoint.with_suffix(".part")
-    torch.save(
-        {"plan": plan.fingerprint, "net": net.state_dict(), "optimizer": optimizer.state_dict(), "seen": seen}, part
-    )
-    part.replace(checkpoint)
+    with atomic.writing(checkpoint) as file:
+        torch.save(
+            {"plan": plan.fingerprint, "net": net.state_dict(), "optimizer": optimizer.state_dict(), "seen": seen}, file
+        )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
-import stat
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierbreak.errors import Fault, RulebookError
+from tierbreak.files import atomic
 from tierbreak.rulebook.reader import FileReader
 from tierbreak.tools.rules.authoring.fmt import formatted, same_meaning
 from tierbreak.tools.rules.authoring.layout import Unusual
@@ -90,23 +88,7 @@ def write(path: Path, text: str) -> None:
 
     Raises RulebookError where the place cannot be written to.
     """
-    place = path.resolve()
     try:
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as file:
-            beside = Path(file.name)
-            try:
-                file.write(text.encode())
-                file.flush()
-                beside.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_umask())
-                beside.replace(place)
-            except BaseException:
-                beside.unlink(missing_ok=True)
-                raise
+        atomic.write(path, text)
     except OSError as error:
         raise RulebookError(f"{path}: cannot be written: {error.strerror}; nothing in it was changed") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -28,6 +28,7 @@ from tierbreak.bundle import shipped
 from tierbreak.core.normalise import normalise
 from tierbreak.engine import Engine
 from tierbreak.errors import RulebookError, SettingsError
+from tierbreak.files import atomic
 from tierbreak.registry import Brand, Registry
 from tierbreak.rulebook import Rulebook
 from tierbreak.rulebook.patterns import from_words
@@ -89,11 +90,10 @@ class Scaffold:
     def write(self) -> None:
         """Write the file where there is none. Raises RulebookError."""
         try:
+            if self.path.exists():
+                raise RulebookError(f"{self.path}: exists; add a rule to it")
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(self.text)
-        except FileExistsError:
-            raise RulebookError(f"{self.path}: exists; add a rule to it") from None
+            atomic.write(self.path, self.text)
         except OSError as error:
             raise RulebookError(f"{self.path}: cannot be written: {error.strerror}") from None
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierbreak.errors import Fault, InputError
+from tierbreak.files import atomic
 from tierbreak.registry import reader
 from tierbreak.registry.reader import COLUMNS
 from tierbreak.tools.rules.authoring.fmt import formatted
@@ -101,39 +100,12 @@ def check_place(folder: Path, *, force: bool) -> None:
 def write(folder: Path, texts: Mapping[str, str]) -> None:
     """Write the folder, whole or not at all; what lay there before is taken away."""
     try:
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
-        try:
+        with atomic.folder(folder, replace=True) as whole:
             for name, text in texts.items():
-                path = beside / "new" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-            old = beside / "old"
-            if folder.exists():
-                folder.rename(old)
-            try:
-                (beside / "new").rename(folder)
-            except OSError:
-                if old.exists():
-                    old.rename(folder)
-                raise
-        finally:
-            shutil.rmtree(beside)
+                (whole / name).parent.mkdir(parents=True, exist_ok=True)
+                (whole / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write one file, whole or not at all. Raises InputError."""
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe: nothing may be moved over it
-            path.write_text(text, encoding="utf-8")
-            return
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.absolute().parent) as folder:
-            beside = Path(folder) / path.name
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(path.resolve())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _table(columns: Sequence[str], rows: Iterable[Mapping[str, object]], separator: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tierbreak.errors import RulebookError
+from tierbreak.files import atomic
 from tierbreak.tools.rules.authoring import scalars
 from tierbreak.tools.rules.authoring.fmt import formatted
 from tierbreak.tools.rules.mining.suggest import Suggested, Suggestion
@@ -51,8 +52,7 @@ def write(suggested: Suggested, folder: Path, status: Status = "shadow") -> list
     for path, content in whole.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(content)
+            atomic.write(path, content)
         except OSError as error:
             raise RulebookError(f"{path}: cannot be written: {error.strerror}") from None
     return list(whole)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from tierbreak.files import atomic
 from tierbreak.tools.rules.proofs.questions import Kept
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,7 @@ def _store(folder: Path, known: dict[str, Kept]) -> None:
     newest = dict(islice(known.items(), max(0, len(known) - MOST), None))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            # Not `dump`: it encodes piece by piece in Python, at more than twice the cost.
-            file.write(json.dumps(newest, ensure_ascii=False, separators=(",", ":")))
-        Path(file.name).replace(folder / FILE)
+        # Not `dump`: it encodes piece by piece in Python, at more than twice the cost.
+        atomic.write(folder / FILE, json.dumps(newest, ensure_ascii=False, separators=(",", ":")))
     except OSError as error:
         log.warning("answers are not kept: %s", error)

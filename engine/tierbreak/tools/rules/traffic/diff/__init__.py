@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from tierbreak.bundle import DEFAULT, Default, fingerprint_of
 from tierbreak.core.tables import MASKED, NO_BRAND, NOT_A_MERCHANT
+from tierbreak.files import atomic
 from tierbreak.parts import Parts
 from tierbreak.registry import Registry
 from tierbreak.settings import Settings
@@ -64,10 +64,9 @@ def diff(
     Raises SettingsError, RegistryError, RulebookError, ModelError, CacheError or InputError.
     """
     settings = settings or Settings.of()
-    with tempfile.TemporaryDirectory(prefix="tierbreak-") as folder:
+    with atomic.scratch() as folder:
         old, new = (
-            compared.version(given, Path(folder) / side, settings.state / "rulebooks")
-            for side, given in (("a", a), ("b", b))
+            compared.version(given, folder / side, settings.state / "rulebooks") for side, given in (("a", a), ("b", b))
         )
         return between(
             old, new, input, cache=cache, settings=settings, approvals=approvals, today=today, advance=advance,
