@@ -144,7 +144,7 @@ def main() -> None:
         for thread in threads:
             thread.start()
         end, seen = time.monotonic() + 60 * given.minutes, [resources()]
-        while not soak.stop.wait(min(60.0, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
+        while not soak.stop.wait(min(30.0, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
             seen.append(resources())
             print(json.dumps({**soak.counts, **seen[-1]}), flush=True)
         soak.stop.set()
