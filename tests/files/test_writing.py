@@ -112,7 +112,7 @@ def test_a_link_to_itself_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl.gz", ".parquet"])
-@pytest.mark.parametrize("letter", ["x", "é", "日"])
+@pytest.mark.parametrize("letter", ["x", "é", "日", "𠮷"])
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, ending, letter):
     name = letter * ((255 - len(ending)) // len(letter.encode())) + ending
     with open_sink(tmp_path / name) as sink:
