@@ -173,11 +173,12 @@ def stand(matches: CaseMatches, cases: int, book: Precedence) -> Standing:
     outcome[(outcome == Outcome.STANDS) & ~book.decides[rule]] = Outcome.SHADOW
     outcome[(outcome == Outcome.STANDS) & book.deny[rule]] = Outcome.VETO
     veto = np.flatnonzero(outcome == Outcome.VETO)
-    vetoed = np.unique((case << 32 | brand)[veto[brand[veto] >= 0]])
+    vetoed = np.empty(0, dtype=np.int64)
     closed = np.full(cases, -1, dtype=np.int64)
-    every = veto[brand[veto] < 0][::-1]  # so that the first rule of a case is the one that is named
-    closed[case[every]] = rule[every]
     if len(veto):
+        vetoed = np.unique((case << 32 | brand)[veto[brand[veto] >= 0]])
+        every = veto[brand[veto] < 0][::-1]  # so that the first rule of a case is the one that is named
+        closed[case[every]] = rule[every]
         denied = (outcome == Outcome.STANDS) & (np.isin(case << 32 | brand, vetoed) | (closed[case] >= 0))
         outcome[denied] = Outcome.DENIED
         kinds[case[denied]] |= Collision.DENIED.value
@@ -278,7 +279,7 @@ def settle(standing: Standing, spans: SpansOf, book: Precedence) -> Decisions:
     by_rule[closed], reason[closed] = standing.closed[closed], Reason.NOT_A_MERCHANT
 
     named: dict[int, list[int]] = {}
-    for position in np.flatnonzero((kinds[case] > 0) & np.isin(outcome, _NAMES_A_BRAND)):
+    for position in np.flatnonzero((kinds[case] > 0) & _NAMES_A_BRAND[outcome]):
         brands = named.setdefault(int(case[position]), [])
         if brand[position] not in brands:
             brands.append(int(brand[position]))
@@ -296,7 +297,9 @@ def settle(standing: Standing, spans: SpansOf, book: Precedence) -> Decisions:
     )
 
 
-_NAMES_A_BRAND = (Outcome.STANDS, Outcome.OUTRANKED, Outcome.SPAN, Outcome.FAMILY, Outcome.DENIED)
+#: Whether the brand of a match with this outcome counts among those that rules have named, by outcome.
+_NAMES_A_BRAND = np.zeros(len(Outcome), dtype=bool)
+_NAMES_A_BRAND[[Outcome.STANDS, Outcome.OUTRANKED, Outcome.SPAN, Outcome.FAMILY, Outcome.DENIED]] = True
 
 
 def _yield_spans(group: np.ndarray, standing: Standing, spans: SpansOf, outcome: np.ndarray, kinds: np.ndarray) -> None:

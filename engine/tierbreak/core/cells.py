@@ -59,8 +59,10 @@ def frame(rows: Any) -> pl.DataFrame:
 
 
 def one(descriptor: str, row: Mapping[str, object]) -> pl.DataFrame:
-    """A frame of one row: `descriptor`, and those of tables.GUARDED that are not None."""
+    """The rows of a Batch of one: `descriptor`, and those of tables.GUARDED that are not None."""
     given = {name: value for name, value in row.items() if value is not None}
+    if not given and descriptor.isascii():
+        return pl.DataFrame([pl.Series("descriptor", [descriptor], dtype=pl.String)])
     return many([{"descriptor": descriptor, **given}], 0)
 
 

@@ -96,6 +96,11 @@ class Names:
     rules: pl.Series
     places: tuple[str, ...]
 
+    @cached_property
+    def texts(self) -> tuple[tuple[str | None, ...], ...]:
+        """`ids`, `brands` and `rules` for those who take one at a time; -1 is the null behind the last."""
+        return tuple(tuple(column.to_list()) for column in (self.ids, self.brands, self.rules))
+
     @classmethod
     def of(cls, brands: Iterable[tuple[str, str]], rules: Iterable[tuple[str, str]]) -> Names:
         """Of (id, name) of each brand and (id, place) of each rule."""
@@ -151,33 +156,32 @@ class Record:
 
     def by_case(self, fingerprint: str, as_of: dt.date) -> list[Decision]:
         """The decision of each case: what `emit` says, without a table."""
-        decided, names = self.decided, self.names
-        ranking = self._ranking()
-        named = _take(names.ids, ranking.ravel()).reshape(ranking.shape).to_list()
-        columns = (
-            _take(names.ids, decided.brand), _take(names.brands, decided.brand), decided.tier,
-            self._with_contested(_take(names.rules, decided.rule)), self.reason, band(self.policy, decided.confidence),
-            decided.confidence, decided.kinds,
-        )  # fmt: skip
-        return [
-            Decision(
-                brand=brand,
-                brand_name=name,
-                tier=cast(TierName, TIERS[tier]) if tier >= 0 else None,
-                confidence=confidence if level >= 0 else None,
-                band=cast(BandName, BANDS[level]) if level >= 0 else None,
-                rule=rule,
-                candidates=tuple(each for each in candidates if each is not None),
-                collision=collision_text(kinds),
-                reason=cast(ReasonName, REASONS[reason]) if reason >= 0 else None,
-                fingerprint=fingerprint,
-                as_of=as_of,
+        decided, (ids, brands, rules) = self.decided, self.names.texts
+        out = []
+        for case, (brand, rule, tier, reason, level, confidence, kinds, ranking) in enumerate(
+            zip(
+                decided.brand.tolist(), decided.rule.tolist(), decided.tier.tolist(), self.reason.tolist(),
+                band(self.policy, decided.confidence).tolist(), decided.confidence.tolist(), decided.kinds.tolist(),
+                self._ranking().tolist(), strict=True,
             )
-            for candidates, brand, name, tier, rule, reason, level, confidence, kinds in zip(
-                named, *(column.to_list() if isinstance(column, pl.Series) else column.tolist() for column in columns),
-                strict=True,
+        ):  # fmt: skip
+            contested = decided.open_rules.get(case)
+            out.append(
+                Decision(
+                    brand=ids[brand],
+                    brand_name=brands[brand],
+                    tier=cast(TierName, TIERS[tier]) if tier >= 0 else None,
+                    confidence=confidence if level >= 0 else None,
+                    band=cast(BandName, BANDS[level]) if level >= 0 else None,
+                    rule="|".join(str(rules[index]) for index in contested) if contested else rules[rule],
+                    candidates=tuple(str(ids[index]) for index in ranking if index >= 0),
+                    collision=collision_text(kinds),
+                    reason=cast(ReasonName, REASONS[reason]) if reason >= 0 else None,
+                    fingerprint=fingerprint,
+                    as_of=as_of,
+                )
             )
-        ]  # fmt: skip
+        return out
 
     def _blank(self) -> np.ndarray:
         return (self.texts.folded == "").to_numpy()[self.cases.text]
