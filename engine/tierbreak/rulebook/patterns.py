@@ -12,45 +12,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-# The parser of `re` is private (re._parser, before 3.11 sre_parse) and has kept its shape since Python 1.6.
-# Nothing public reads a regex into a tree; where a later Python hides it, loading fails here and says so.
+# Private, as in language.py, which says why.
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
+from tierbreak.rulebook.backtracking import bounded
+from tierbreak.rulebook.language import PatternError, checked, fits, parse, tokens
+
+__all__ = ["BETWEEN", "Expression", "PatternError", "from_exact", "from_regex", "from_words", "tokens"]
+
 #: What may stand between two words: a star, a dot, a number sign, a slash, a dash, a space, or nothing.
 BETWEEN = r"[ *.#/-]*"
 
-#: Escapes that one of the three engines reads differently or not at all, and what to write instead.
-FOREIGN = {
-    r"\A": "^",
-    r"\Z": "$",
-    r"\z": "$",
-    r"\h": "a space",
-    r"\R": "nothing: a descriptor is one line",
-    r"\K": "the pattern without it",
-    r"\G": "the pattern without it",
-    r"\Q": "each character escaped with a backslash",
-    r"\E": "each character escaped with a backslash",
-    r"\p": "the characters themselves",
-    r"\P": "the characters themselves",
-    r"\X": "the characters themselves",
-    r"\C": ".",
-    r"\N": ".",
-}
-
-_FOREIGN_LOOK = re.compile(r"\\[AZzhRKGQEpPXCNn]|\[\[:|\(\?[|#R(P]|\d{4,}")
 _NEWLINE_LOOK = re.compile(r"\\[sSWD]|\[\^")
-_LOOKING = {sre.ASSERT, sre.ASSERT_NOT}
-_HOST_ONLY = _LOOKING | {sre.GROUPREF, sre.GROUPREF_EXISTS, sre.ATOMIC_GROUP, sre.POSSESSIVE_REPEAT}
-
-
-class PatternError(ValueError):
-    """A pattern that the engines cannot take. `found` is the part at fault, `fix` what to write instead."""
-
-    def __init__(self, says: str, found: str, expected: str, fix: str) -> None:
-        super().__init__(says)
-        self.says, self.found, self.expected, self.fix = says, found, expected, fix
+_LOOKS = {sre.ASSERT, sre.ASSERT_NOT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +34,18 @@ class Expression:
     """What the engines compile.
 
     source      the regex, for bytes
-    host_only   it looks around or refers back: only `re` reads it, so what the fast engine finds is confirmed
+    host_only   it looks around: only `re` reads it, so what the fast engine finds is confirmed
     one_line    no match of it can hold a newline, so it may be scanned over texts joined by newlines
     prefilter   for a host-only one: the same without its look-arounds, which finds all that it finds and
                 more; empty where that is no usable regex (Hyperscan's own PREFILTER mode then serves)
+    whole       it is a whole text as a person wrote it (`exact`), which any rule that happens to fill the text yields to
     """
 
     source: bytes
     host_only: bool
     one_line: bool
     prefilter: bytes = b""
+    whole: bool = False
 
 
 def from_words(folded_words: str, at: str | None) -> Expression:
@@ -81,8 +59,7 @@ def from_words(folded_words: str, at: str | None) -> Expression:
     >>> from_words("UBER", "start").source
     b'^UBER\\\\b'
     """
-    tokens = folded_words.split(" ")
-    body = BETWEEN.join(_escape(token) for token in tokens)
+    body = BETWEEN.join(_escape(word) for word in fits(folded_words).split(" "))
     head = "^" if at == "start" else r"\b" if _is_word(folded_words[0]) else ""
     tail = "$" if at == "end" else r"\b" if _is_word(folded_words[-1]) else ""
     return Expression((head + body + tail).encode(), host_only=False, one_line=True)
@@ -94,14 +71,15 @@ def from_exact(folded: str) -> Expression:
     >>> from_exact("UBER BV").source
     b'^UBER BV$'
     """
-    return Expression(f"^{_escape(folded)}$".encode(), host_only=False, one_line=True)
+    return Expression(f"^{_escape(fits(folded))}$".encode(), host_only=False, one_line=True, whole=True)
 
 
 @lru_cache(maxsize=16384)  # a fragment such as "wages" stands in hundreds of rules
 def from_regex(pattern: str) -> Expression:
     r"""A regex in the language that Hyperscan, RE2 and `re` share, made safe for joined texts.
 
-    Raises PatternError where it is no regex, can match nothing at all, or uses what only some engines know.
+    Raises PatternError where it is no regex, can match nothing at all, uses what only some engines know, is too large,
+    or looks around in a way that `re` may try without end.
 
     >>> from_regex(r".*SQ\s*\*.*").source
     b'SQ *\\*'
@@ -110,9 +88,8 @@ def from_regex(pattern: str) -> Expression:
     >>> from_regex(r"UBER[^X]").source
     b'UBER[^\\nX]'
     """
-    _reject_foreign(pattern)
-    bare = _without_ends(pattern)
-    tree = _parse(bare)
+    bare = _without_ends(checked(pattern))
+    tree = parse(bare)
     if tree.getwidth()[0] == 0:
         raise PatternError(
             "pattern can match nothing at all",
@@ -121,7 +98,18 @@ def from_regex(pattern: str) -> Expression:
             "take the `*` or `?` off one part, or drop the empty alternative",
         )
     source = _on_one_line(bare)
-    host_only, one_line = _nature(tree if source == bare else _parse(source))
+    if source != bare:
+        tree = parse(source)
+    host_only, one_line = _nature(tree)
+    if host_only and not bounded(tree):
+        raise PatternError(
+            "pattern looks around, and `re`, which alone reads that, may try very many ways to read one text",
+            pattern,
+            "repeats that read a text in one way",
+            "say it as `unless` in place of the look-around, or let each turn of a repeat end with what stands nowhere "
+            "else in it",
+            "R043",
+        )
     return Expression(source.encode(), host_only, one_line, _prefilter(source) if host_only else b"")
 
 
@@ -132,54 +120,6 @@ def _is_word(character: str) -> bool:
 def _escape(text: str) -> str:
     """Like re.escape, which also escapes characters that RE2 and Hyperscan then read as they please."""
     return re.sub(r"([\\^$.|?*+()\[\]{}])", r"\\\1", text)
-
-
-def _parse(pattern: str) -> Any:
-    try:
-        return sre_parser.parse(pattern.encode(), re.IGNORECASE)
-    except re.error as error:
-        at = error.pos or 0
-        raise PatternError(f"not a regex: {error.msg}", pattern[at : at + 1] or pattern, "a regex", "mend it") from None
-
-
-def tokens(pattern: str) -> Iterator[tuple[str, bool]]:
-    r"""Each escape or character of a regex, with whether it stands inside a class; together they are the regex.
-
-    >>> list(tokens(r"A\.[^B]"))
-    [('A', False), ('\\.', False), ('[^', False), ('B', True), (']', True)]
-    """
-    at, inside = 0, False
-    while at < len(pattern):
-        token = pattern[at : at + 2] if pattern[at] == "\\" else pattern[at]
-        if not inside and token == "[":
-            for opening in ("[^]", "[]", "[^", "["):
-                if pattern.startswith(opening, at):
-                    token = opening
-                    break
-            inside = True
-            yield token, False
-        else:
-            yield token, inside
-            if inside and token == "]":
-                inside = False
-        at += len(token)
-
-
-def _reject_foreign(pattern: str) -> None:
-    if not _FOREIGN_LOOK.search(pattern):  # a quick look first: reading token by token is most of the load time
-        return
-    for token, _ in tokens(pattern):
-        if token in FOREIGN:
-            raise PatternError(
-                f"{token} is not read alike by all engines", token, "what they share", f"write {FOREIGN[token]}"
-            )
-        if token == r"\n":
-            raise PatternError("a folded text has no newline", token, "one line", "write a space")
-    for found in ("[[:", "(?|", "(?#", "(?R", "(?(", "(?P>"):
-        if found in pattern:
-            raise PatternError(f"{found} is not read alike by all engines", found, "what they share", "write it out")
-    if match := re.search(r"\{(\d{4,})|,(\d{4,})\}", pattern):
-        raise PatternError("repeat is too large", match.group(), "at most 999", "use `*`, or a smaller number")
 
 
 def _without_ends(pattern: str) -> str:
@@ -203,7 +143,7 @@ def _on_one_line(pattern: str) -> str:
 def _nature(tree: Any) -> tuple[bool, bool]:
     """Whether only `re` reads it, and whether no match of it can hold a newline."""
     ops = list(_walk(tree))
-    return any(op in _HOST_ONLY for op, _ in ops), not any(_takes_newline(op, value) for op, value in ops)
+    return any(op in _LOOKS for op, _ in ops), not any(_takes_newline(op, value) for op, value in ops)
 
 
 def _prefilter(source: str) -> bytes:
@@ -226,7 +166,7 @@ def _prefilter(source: str) -> bytes:
                     return b""
             depth -= 1
     bare = "".join(out)
-    tree = _parse(bare)
+    tree = parse(bare)
     if tree.getwidth()[0] == 0 or _nature(tree) != (False, True):
         return b""
     return bare.encode()

@@ -191,7 +191,7 @@ class FileReader:
                 raise PatternError(f"`{kind}` is blank", text, "at least one word", "write the words")
             return from_words(folded, at) if kind == "words" else from_exact(folded)
         except PatternError as error:
-            self._fault("R010", node, error.says, error.found, error.expected, error.fix)
+            self._fault(error.code, node, error.says, error.found, error.expected, error.fix)
             return None
 
     def _with_fragments(self, text: str) -> str:

@@ -12,7 +12,6 @@ import polars as pl
 from tierbreak.core import normalise
 from tierbreak.errors import Fault
 from tierbreak.rulebook import DECIDES, Pattern, Place, Rule
-from tierbreak.tools.rules.checking.backtracking import ambiguous_loop
 from tierbreak.tools.rules.checking.codes import fault
 from tierbreak.tools.rules.checking.lookaround import as_unless
 from tierbreak.tools.rules.checking.shape import (
@@ -131,11 +130,7 @@ _PARTS = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[^}]*\}|[(|)]|[A-Z0-9 ]{
 
 
 def _looks(rule: Rule, pattern: Pattern, key: str) -> Iterator[Fault]:
-    """What is risky or could be simpler in a pattern that only `re` reads."""
-    if ambiguous_loop(pattern.expression.source):
-        says = "a loop of this pattern can read one text in two ways, and `re` tries them all"
-        fix = "let each turn of the loop begin or end with something that stands nowhere else in it"
-        yield fault("R043", pattern.place, says, pattern.text, "a loop that reads a text in one way", fix)
+    """What could be simpler in a pattern that only `re` reads."""
     if key == "match" and len(rule.match) == 1 and pattern.kind == "regex" and (pair := as_unless(pattern.text)):
         match, unless = pair
         fix = f"match `{match}` and add `unless: [{{regex: '{unless}'}}]`"

@@ -15,7 +15,8 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
-from tierbreak.tools.rules.proofs.syntax import FOLDED, Unprovable, class_of
+from tierbreak.rulebook.byte_sets import class_of
+from tierbreak.tools.rules.proofs.syntax import FOLDED, Unprovable
 
 #: Strings that one pattern gives at most.
 MOST = 48

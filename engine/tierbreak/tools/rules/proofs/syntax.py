@@ -19,6 +19,8 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
+from tierbreak.rulebook.byte_sets import ALL, WORD_BYTES, byte_set, taken
+
 #: Kinds of what stands behind a point, a bit each: a word character, another character, the end of the text.
 WORD, OTHER, END = 1, 2, 4
 ANYTHING = WORD | OTHER | END
@@ -29,37 +31,11 @@ START, AFTER_WORD, AFTER_OTHER = 0, 1, 2
 MOST_PLACES = 4_000
 
 
-def byte_set(codes: Iterable[int]) -> int:
-    """Bytes as bits of an int.
-
-    >>> bin(byte_set([0, 3]))
-    '0b1001'
-    """
-    out = 0
-    for code in codes:
-        out |= 1 << code
-    return out
-
-
-ALL = (1 << 256) - 1
-_WORDS = byte_set(code for code in range(128) if chr(code).isalnum() or code == ord("_"))
-_DIGITS = byte_set(range(ord("0"), ord("9") + 1))
-_SPACES = byte_set(b" \t\n\r\f\v")
-_NEWLINE = 1 << ord("\n")
-_UPPER, _LOWER = byte_set(range(65, 91)), byte_set(range(97, 123))
 #: Every byte that a folded text can hold.
 FOLDED = byte_set([*range(0x20, 0x61), *range(0x7B, 0x7F), *range(0x80, 0x100)])
-WORDS = _WORDS & FOLDED
+WORDS = WORD_BYTES & FOLDED
 OTHERS = FOLDED & ~WORDS
 
-_CATEGORIES = {
-    sre.CATEGORY_DIGIT: _DIGITS,
-    sre.CATEGORY_NOT_DIGIT: ALL & ~_DIGITS,
-    sre.CATEGORY_SPACE: _SPACES,
-    sre.CATEGORY_NOT_SPACE: ALL & ~_SPACES,
-    sre.CATEGORY_WORD: _WORDS,
-    sre.CATEGORY_NOT_WORD: ALL & ~_WORDS,
-}
 _STARTS = {sre.AT_BEGINNING, sre.AT_BEGINNING_STRING}
 _ENDS = {sre.AT_END, sre.AT_END_STRING}
 
@@ -67,10 +43,10 @@ _ENDS = {sre.AT_END, sre.AT_END_STRING}
 class Unprovable(Exception):
     """A part of the pattern has no automaton here; `why` says which.
 
-    >>> raise Unprovable("it refers back")
+    >>> raise Unprovable("it looks around within a look-around")
     Traceback (most recent call last):
         ...
-    tierbreak.tools.rules.proofs.syntax.Unprovable: it refers back
+    tierbreak.tools.rules.proofs.syntax.Unprovable: it looks around within a look-around
     """
 
     def __init__(self, why: str) -> None:
@@ -134,9 +110,9 @@ class Network:
         return at
 
     def _part(self, op: Any, value: Any, at: int) -> int:
-        taken = _taken(op, value)
-        if taken is not None:
-            return self._take(taken, at)
+        codes = taken(op, value)
+        if codes is not None:
+            return self._take(codes, at)
         if op is sre.BRANCH:
             end = self._node()
             for branch in value[1]:
@@ -153,7 +129,7 @@ class Network:
         elif op is sre.ASSERT or op is sre.ASSERT_NOT:
             end = self._look(value, op is sre.ASSERT_NOT, at)
         else:
-            raise Unprovable(_WHY.get(op, f"it uses {str(op).lower()}"))
+            raise Unprovable(f"it uses {str(op).lower()}")
         return end
 
     def _repeat(self, least: int, most: Any, tree: Any, at: int) -> int:
@@ -222,43 +198,3 @@ def welcome(assertion: Any, before: int) -> int:
     return edge if assertion is sre.AT_BOUNDARY else ANYTHING & ~edge
 
 
-def _taken(op: Any, value: Any) -> int | None:
-    """The bytes that a single character of the pattern takes; None where it is no single character."""
-    if op is sre.LITERAL:
-        return _caseless(1 << value)
-    if op is sre.NOT_LITERAL:
-        return ALL & ~_caseless(1 << value)
-    if op is sre.IN:
-        return class_of(value)
-    return ALL & ~_NEWLINE if op is sre.ANY else None
-
-
-def _caseless(codes: int) -> int:
-    return codes | (codes & _UPPER) << 32 | (codes & _LOWER) >> 32
-
-
-def class_of(items: Sequence[Any]) -> int:
-    """The bytes of a class as `re` parsed it, caseless."""
-    codes = 0
-    negated = False
-    for kind, what in items:
-        if kind is sre.NEGATE:
-            negated = True
-        elif kind is sre.LITERAL:
-            codes |= 1 << what
-        elif kind is sre.RANGE:
-            codes |= (1 << what[1] + 1) - (1 << what[0])
-        elif kind is sre.CATEGORY:
-            codes |= _CATEGORIES[what]
-        else:
-            raise Unprovable(f"it has a class with {str(kind).lower()}")
-    codes = _caseless(codes)
-    return ALL & ~codes if negated else codes
-
-
-_WHY = {
-    sre.GROUPREF: "it refers back",
-    sre.GROUPREF_EXISTS: "it refers back",
-    sre.ATOMIC_GROUP: "it has an atomic group",
-    sre.POSSESSIVE_REPEAT: "it has a possessive repeat",
-}
