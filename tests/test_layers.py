@@ -24,7 +24,7 @@ HOMES = {
     "transformers": "tools/models/training/",
     "onnx": "tools/models/training/",
     "safetensors": ("tiers/model/torch_backend/", "tools/models/training/"),
-    "yaml": ("rulebook/reader.py", "tools/rules/authoring/"),
+    "yaml": ("rulebook/", "tools/rules/authoring/"),
     "scipy": "tools/",
     "typer": "cli/",
     "rich": "cli/",

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -74,10 +75,16 @@ class Fault:
     def _source(self) -> str | None:
         """The source line, or None where the file cannot be read any more: a fault must still print."""
         try:
-            lines = self.path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            found = self.path.stat()
+            lines = _lines(self.path, found.st_mtime_ns, found.st_size)
         except OSError:
             return None
         return lines[self.line - 1] if 0 < self.line <= len(lines) else None
+
+
+@lru_cache(maxsize=4)  # a file may have thousands of faults
+def _lines(path: Path, _changed: int, _size: int) -> list[str]:
+    return path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
 
 
 class TierbreakError(Exception):

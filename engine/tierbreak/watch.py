@@ -37,7 +37,7 @@ def stamps(folders: Iterable[Path], others: Iterable[Path] = ()) -> dict[str, St
     {}
     """
     out = {}
-    for path in (*(path for folder in folders for path in files.walk(folder)), *map(str, others)):
+    for path in (*(path for folder in folders for path in files.walk(folder)[0]), *map(str, others)):
         try:
             found = os.stat(path)  # noqa: PTH116  # a Path for each of 20,000 files takes longer than the look
         except OSError:
@@ -105,12 +105,13 @@ class Watch:
         self._thread.start()
 
     def _follow(self, every: float) -> None:
-        for _ in changes(self._look, self._stop, every=every):
+        for seen in changes(self._look, self._stop, every=every):
             old = self._serving()
             try:
                 new = old.again(self._settings)
             except Exception as error:  # whatever it is, the old rules serve on
-                self._failed(error)
+                if self._look() == seen:  # else files came or went while they were read: they are seen anew
+                    self._failed(error)
                 continue
             if self._stop.is_set() or not self._swap(old, new):
                 continue

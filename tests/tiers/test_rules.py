@@ -199,14 +199,14 @@ def test_on_all_cores_as_on_one(tmp_path, monkeypatch):
 
 @needs_hyperscan
 def test_a_pattern_hyperscan_refuses_is_named_with_its_place(tmp_path):
-    book = book_of(tmp_path, ["TEAL", r"K[A-Z]{900}[0-9]{900}.{900}E{900}[0-9A-Z]{900}(?:KETTLE|FARM){900}"])
+    book = book_of(tmp_path, ["TEAL", r"KETTLE\bFARM"])
     with pytest.raises(RulebookError, match=re.escape(f"{tmp_path}/x.yaml:5:")) as caught:
         RulesTier(book, [[], []], shelf=None)
     assert "Hyperscan refuses it" in str(caught.value)
 
 
 def test_an_unless_that_the_exact_engine_refuses_is_named_with_its_place(tmp_path):
-    book = book_of(tmp_path, ["TEAL"], ", unless: [{regex: 'KETTLE'}, {regex: '(?:(?:FARM){900}){900}'}]")
+    book = book_of(tmp_path, ["TEAL"], ", unless: [{regex: 'KETTLE'}, {regex: '(?:[FARM].{0,99}){3,19}KETTLE'}]")
     with pytest.raises(RulebookError, match=re.escape(f"{tmp_path}/x.yaml:4:")) as caught:
         RulesTier(book, [[]], shelf=None)
     assert "RE2 refuses it" in str(caught.value)

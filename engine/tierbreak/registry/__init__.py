@@ -9,13 +9,13 @@ line here and no stored answer.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tierbreak.core.nearest import TOLD, nearest
 from tierbreak.core.tables import MASKED, NO_BRAND, NOT_A_MERCHANT
 from tierbreak.errors import Fault, RegistryError
 from tierbreak.registry import reader
@@ -74,9 +74,8 @@ class Registry:
         if whole:
             faults += [*_loose_ends(rows), *_circles(rows)]
         if faults:
-            raise RegistryError(
-                faults=sorted(faults, key=lambda fault: (files.index(fault.path), fault.line, fault.column))
-            )
+            layer = {file: number for number, file in enumerate(files)}
+            raise RegistryError(faults=sorted(faults, key=lambda fault: (layer[fault.path], fault.line, fault.column)))
         return cls._of(rows, overlays)
 
     @classmethod
@@ -141,8 +140,8 @@ class Registry:
         return tuple(chain)
 
 
-def _near(id: str, ids: Sequence[str] | Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(id, ids, n=3)
+def _near(id: str, ids: Iterable[str]) -> str:
+    near = nearest(id, ids)
     return f"; near it: {', '.join(near)}" if near else ""
 
 
@@ -167,12 +166,12 @@ def _twice(rows: Sequence[Row]) -> list[Fault]:
 
 def _loose_ends(rows: Mapping[str, Row]) -> list[Fault]:
     """References to no brand, and redirects of brands that are not retired."""
-    faults = []
+    faults: list[Fault] = []
     for row in rows.values():
         for column in ("parent", "replaced_by"):
             target = row.cells[column]
             if target and target not in rows:
-                fix = f"add the brand or mend the id{_near(target, rows)}"
+                fix = f"add the brand or mend the id{_near(target, rows) if len(faults) < TOLD else ''}"
                 faults.append(row.fault("B011", column, f"{column} `{target}` is no brand", "an id of this file", fix))
         if row.cells["replaced_by"] and row.brand and row.brand.status != "retired":
             says, expected = "a brand that is not retired is replaced", "replaced_by on retired brands only"

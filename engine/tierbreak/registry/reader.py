@@ -85,18 +85,17 @@ _WRONG = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of one file: `cells` by column as text, `brand` where every cell is sound, else None."""
+    """One line of one file, as it stands there: `cells` by column, `brand` where every cell is sound, else None."""
 
     path: Path
     line: int
+    text: str
     cells: dict[str, str]
     brand: Brand | None
 
     def fault(self, code: str, column: str, says: str, expected: str, fix: str) -> Fault:
         """A fault at one cell of this line."""
-        lines = self.path.read_text(encoding="utf-8-sig").split("\n")
-        header = next(csv.reader([lines[0]]))
-        place = _place(lines[self.line - 1], header.index(column))
+        place = _place(self.text, list(self.cells).index(column))
         return Fault(code, self.path, self.line, place, says, self.cells[column], expected, fix)
 
 
@@ -133,7 +132,8 @@ def read(path: Path) -> tuple[list[Row], list[Fault]]:
         bad = {index for index, _ in wrong}
         good = iter(_ROWS.validate_python([value for index, value in enumerate(values) if index not in bad]))
         brands = [None if index in bad else next(good) for index in range(len(values))]
-    rows = [Row(path, *entry) for entry in zip(numbers, table, brands, strict=True)]
+    texts = [lines[number - 1] for number in numbers]
+    rows = [Row(path, *entry) for entry in zip(numbers, texts, table, brands, strict=True)]
     faults += [rows[index].fault(_WRONG[column][0], column, *_WRONG[column][1:]) for index, column in wrong]
     return rows, faults
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tierbreak.core.conditions import Condition
+from tierbreak.core.nearest import TOLD, nearest
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.rulebook import files
 from tierbreak.rulebook.rule import DECIDES, EVERY, RUNS, Example, Pattern, Place, Rule
@@ -64,8 +64,10 @@ class Rulebook:
         shipped: Path | None = None,
     ) -> Reading:
         """Like `load`, but faults do not raise: what could be read, and beside it what could not."""
-        layers = [files.listed(folder) for folder in folders]
+        listed = [files.listed(folder) for folder in folders]
+        layers = [paths for paths, _ in listed]
         data, faults = files.contents(path for layer in layers for path in layer)
+        faults += [fault for _, unread in listed for fault in unread]
         rules, broken, more, lost = _read(layers, data, brands, files.Kept(keep, files.kept_name(folders), shipped))
         lost.files |= bool(faults)
         by_place = sorted([*faults, *more], key=lambda fault: (fault.path, fault.line, fault.column))
@@ -141,7 +143,11 @@ def _read(
         rules |= own
     ordered = tuple(rules[rule_id] for rule_id in sorted(rules))
     faults += [*_unknown_brands((*ordered, *broken), brands), *_edges(ordered, lost)[1]]
-    faults += [fault for rule in broken for other in rule.outranks if (fault := _loose(rule, other, rules, lost))]
+    faults += [
+        fault
+        for number, (rule, other) in enumerate((rule, other) for rule in broken for other in rule.outranks)
+        if (fault := _loose(rule, other, rules, lost, suggest=number < TOLD))
+    ]
     sound: list[Rule] = []
     for rule in ordered:
         (sound if rule.brand in brands or (rule.deny and rule.brand == EVERY) else broken).append(rule)
@@ -166,7 +172,7 @@ def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Faul
                 named.setdefault(example.expect, example.place)
         for brand, place in named.items():
             if brand and brand not in brands and brand != EVERY:
-                near = difflib.get_close_matches(brand, sorted(brands), n=3)
+                near = nearest(brand, brands) if len(out) < TOLD else []
                 hint = f"did you mean {' or '.join(near)}?" if near else "add it to brands.csv first"
                 says = f"brand `{brand}` is not in the registry"
                 out.append(place.fault("R012", says, "", "an id of brands.csv", hint))
@@ -182,7 +188,7 @@ def _edges(rules: Sequence[Rule], lost: Lost | None = None) -> tuple[np.ndarray,
         for other in rule.outranks:
             if other in index and other != rule.id:
                 targets.append(index[other])
-            elif fault := _loose(rule, other, index, lost):
+            elif fault := _loose(rule, other, index, lost, suggest=len(faults) < TOLD):
                 faults.append(fault)
         below[index[rule.id]] = targets
     cycles = _cycles(below)
@@ -198,11 +204,13 @@ def _edges(rules: Sequence[Rule], lost: Lost | None = None) -> tuple[np.ndarray,
     return np.array(pairs, dtype=np.int32).reshape(-1, 2), faults
 
 
-def _loose(rule: Rule, other: str, known: Collection[str], lost: Lost | None) -> Fault | None:
+def _loose(
+    rule: Rule, other: str, known: Collection[str], lost: Lost | None, *, suggest: bool = False
+) -> Fault | None:
     """The fault of an edge that leads to no other rule, where no rule was lost that it may lead to."""
     if (other in known and other != rule.id) or (lost is not None and (lost.files or other in lost.ids)):
         return None
-    near = difflib.get_close_matches(other, [each for each in known if each != rule.id], n=2)
+    near = [each for each in nearest(other, known) if each != rule.id] if suggest else []
     hint = f"did you mean {' or '.join(near)}?" if near else "drop the edge"
     says = f"outranks `{other}`, which is no other rule"
     return rule.place.fault("R013", says, "", "the id of another rule", hint)

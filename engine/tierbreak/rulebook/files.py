@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,12 @@ from tierbreak.rulebook.rule import Rule
 COMMON = "common.yaml"
 #: Stands in an entry for the path of its file, so that it holds wherever the file is moved or copied to.
 _HERE = b'"\\u0000"'
+SUFFIXES = (".yaml", ".yml")
+#: Bytes of a rule file: beyond that it is something else, or ought to be several.
+LARGEST = 1 << 20
 _AT_ONCE = 1 << 16
+#: A pipe that nobody writes to is not waited for.
+_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True)
@@ -49,48 +55,91 @@ class Kept:
     shipped: Path | None = None
 
 
-def walk(folder: Path) -> list[str]:
-    """The paths of every rule file below a folder, in order; none where there is no such folder."""
+def walk(folder: Path) -> tuple[list[str], list[Fault]]:
+    """The paths of every rule file below a folder, in order, and a fault for each place that cannot be looked into."""
     found: list[tuple[str, str]] = []
-    for where, folders, names in os.walk(folder):
-        # What begins with a dot is an editor's lock, half a download, or another tool's settings.
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += ((where, name) for name in names if name.endswith((".yaml", ".yml")) and not name.startswith("."))
-    return [f"{where}{os.sep}{name}" for where, name in sorted(found)]
+    faults: list[Fault] = []
+    ahead = [str(folder)]
+    while ahead:
+        where = ahead.pop()
+        try:
+            with os.scandir(where) as entries:
+                for entry in entries:
+                    # What begins with a dot is an editor's lock, half a download, or another tool's settings.
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        ahead.append(entry.path)
+                    elif entry.name.endswith(SUFFIXES):
+                        found.append((where, entry.name))
+                    elif (fault := _left_out(entry)) is not None:
+                        faults.append(fault)
+        except OSError as error:
+            faults.append(_unreadable(where, "folder", error, "give leave to look into it, or take it away"))
+    return [f"{where}{os.sep}{name}" for where, name in sorted(found)], sorted(faults, key=lambda fault: fault.path)
 
 
-def listed(folder: Path) -> list[Path]:
-    """Every rule file below a folder, in order. Raises RulebookError where there is no such folder."""
+def _left_out(entry: os.DirEntry[str]) -> Fault | None:
+    """The fault of what would be left out and looks as if it were not."""
+    path = Path(entry.path)
+    if entry.name.lower().endswith(SUFFIXES):
+        # Not read: a formatter, a hook or an editor that looks for *.yaml would pass it over.
+        fix = f"rename it to {path.with_suffix(path.suffix.lower()).name}"
+        return Fault("R001", path, 0, 0, "suffix in capital letters", path.suffix, " or ".join(SUFFIXES), fix)
+    if entry.is_symlink() and entry.is_dir():
+        says, fix = "a link to a folder is not followed", "put the folder in its place, or give it as an overlay"
+        return Fault("R001", path, 0, 0, says, "", "a folder", fix)
+    return None
+
+
+def _unreadable(path: str, what: str, error: OSError, fix: str) -> Fault:
+    says = error.strerror or str(error)
+    return Fault("R001", Path(path), 0, 0, f"{what} cannot be read", says, f"a {what} that may be read", fix)
+
+
+def listed(folder: Path) -> tuple[list[Path], list[Fault]]:
+    """Every rule file below a folder, in order, and what could not be looked into.
+
+    Raises RulebookError where there is no such folder.
+    """
     if not folder.is_dir():
         raise RulebookError(f"{folder}: no such folder; give a folder that holds YAML rule files")
-    return [Path(path) for path in walk(folder)]
+    paths, faults = walk(folder)
+    return [Path(path) for path in paths], faults
 
 
 def contents(paths: Iterable[Path]) -> tuple[dict[Path, bytes], list[Fault]]:
-    """The bytes of each file, and a fault for each that cannot be read; one that has gone meanwhile is not missed."""
+    """The bytes of each file, and a fault for each that cannot be read or is not what a rule file is."""
     data, faults = {}, []
     for path in paths:
         try:
-            data[path] = _bytes(str(path))
-        except FileNotFoundError:
-            continue
+            read = _bytes(str(path))
         except OSError as error:
-            says = error.strerror or str(error)
-            fix = "give leave to read it, or take it away"
-            faults.append(Fault("R001", path, 0, 0, "file cannot be read", says, "a file that may be read", fix))
+            read = _unreadable(str(path), "file", error, "give leave to read it, or take it away")
+        if isinstance(read, Fault):
+            faults.append(read)
+        else:
+            data[path] = read
     return data, faults
 
 
-def _bytes(path: str) -> bytes:
+def _bytes(path: str) -> bytes | Fault:
     """What a file holds, in half the time that a file object takes: there are thousands, of some hundred bytes each."""
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    number = os.open(path, _OPEN)
     try:
-        parts = []
-        while part := os.read(number, _AT_ONCE):
+        is_file = stat.S_ISREG(os.fstat(number).st_mode)
+        parts, size = [], 0
+        while is_file and size <= LARGEST and (part := os.read(number, _AT_ONCE)):
             parts.append(part)
-        return b"".join(parts)
+            size += len(part)
     finally:
         os.close(number)
+    if not is_file:
+        says, expected = "not a regular file", "a file with rules in it"
+        return Fault("R001", Path(path), 0, 0, says, "", expected, "take it away, or give it another suffix")
+    if size > LARGEST:
+        return Fault("R001", Path(path), 0, 0, "file is too large", "", f"at most {LARGEST:,} bytes", "split it")
+    return b"".join(parts)
 
 
 def kept_name(folders: Sequence[Path]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 # Nothing public reads a regex into a tree; where a later Python hides it, loading fails here and says so.
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, NoReturn
 
 from tierbreak.core.normalise import FOLDED_CHARS
 
@@ -27,7 +27,7 @@ _SIGN = r"\\[ -/:-@\[-`{-~]"  # an ASCII character that is neither letter nor di
 _IN_CLASS = rf"(?:\\[dDwWsS]|{_SIGN}|(?!--|&&|~~|\|\|)[^\\\[\]\x00-\x1f\x7f])"
 _CLASS = rf"\[\^?\]?{_IN_CLASS}*\]"
 _GROUP = r"\((?:\?(?:[:=!]|<[=!]))?(?!\?)"
-_REPEAT = r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??(?![*+?{])"
+_REPEAT = r"(?:[*+?]|\{(?!0+(?:,0+)?\})\d{1,3}(?:,\d{0,3})?\})\??(?![*+?{])"
 _PLAIN = r"[^\\\[(){*+?\x00-\x1f\x7f]"
 _LANGUAGE = re.compile(rf"(?:{_PLAIN}|\)|{_ESCAPES}|{_SIGN}|{_GROUP}|{_REPEAT}|{_CLASS})*")
 _CLASS_START = re.compile(rf"\[\^?\]?{_IN_CLASS}*")
@@ -40,18 +40,20 @@ _FOREIGN = [
     (r"\(\?P?<\w+>", "a group with a name is not read alike by all engines", "write `(` alone: nothing uses the name"),
     (r"\(\?P=\w+\)|\\[1-9]\d*", "a reference back cannot be shown to be read in bounded time", "write out what repeats"),
     (r"\(\?>", "an atomic group is not read by all engines", "write `(?:`"),
-    (r"(?:[*+?]|\{\d+(?:,\d*)?\})\??[*+]", "a repeat of a repeat is not read alike by all engines", "write one of the two"),
-    (r"\{\d*(?:,\d*)?\}", "a count is not read alike by all engines", "write {2}, {2,} or {0,2}, of at most 999"),
+    (r"(?:[*+?]|\{\d+(?:,\d*)?\})\??[*+?{]", "a repeat of a repeat is not read alike by all engines", "write one of the two"),
+    (r"\{(?:\d*,)?\d{4,}(?:,\d*)?\}", "repeat is too large", "use `*`, or a smaller number, at most 999"),
+    (r"\{\d*(?:,\d*)?\}", "a count is not read alike by all engines", "write {2}, {2,} or {0,2}"),
     (r"\{", "`{` begins no count", r"write \{ for the character"),
     (r"\(\?\(?[|#R&]?.?", "this group is not read by all engines", "write it out"),
     (r"\\[AZzG]", "{found} is not read alike by all engines", "write ^ for the start of a text, $ for its end"),
     (r"\\[QE]", "{found} is not read alike by all engines", "write each character escaped with a backslash"),
-    (r"\\[hHpPXN]", "{found} is not read alike by all engines", "write the characters themselves"),
+    (r"\\h", "{found} is not read alike by all engines", "write a space"),
+    (r"\\[HpPXN]", "{found} is not read alike by all engines", "write the characters themselves"),
     (r"\\[ntrvfa0R]", "a folded text holds {found} nowhere", "write a space"),
     (r"[\x00-\x1f\x7f]", "a folded text holds no control character", "write a space"),
     (r"\\K", "{found} is not read alike by all engines", "write the pattern without it"),
     (r"\\C", "{found} is not read alike by all engines", "write ."),
-    (r"\\b", r"`\b` in a class is a control character, and no text holds one", "take it out of the class"),
+    (r"\\[bB]", "{found} in a class is not read alike by all engines", "take it out of the class"),
     (r"\\\w", "{found} is not read alike by all engines", "write the character itself"),
     (r"\\.", "{found} is not read alike by all engines", "write the character without the backslash"),
     (r"\[:\w*:?\]?|\[", "a `[` in a class is not read alike by all engines", r"write \[, or the characters themselves"),
@@ -89,13 +91,15 @@ def checked(pattern: str) -> str:
     return pattern
 
 
-def _refuse(pattern: str, at: int) -> None:
-    """Raise PatternError for what stands there; nothing where a class is not closed, of which the parser says more."""
+def _refuse(pattern: str, at: int) -> NoReturn:
+    """Raise PatternError for what stands there."""
     if pattern[at] == "[":
         at = _CLASS_START.match(pattern, at).end()  # type: ignore[union-attr]
     for foreign, says, fix in _FOREIGN:
         if found := re.compile(foreign).match(pattern, at):
             raise PatternError(says.replace("{found}", found.group()), found.group(), "what they share", fix)
+    says = "a class is not closed" if at == len(pattern) else "a backslash stands before nothing"
+    raise PatternError(f"not a regex: {says}", pattern[at:], "a regex", "mend it")
 
 
 def _depth(pattern: str) -> int:

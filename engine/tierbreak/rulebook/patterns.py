@@ -18,7 +18,7 @@ from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
 from tierbreak.rulebook.backtracking import bounded
-from tierbreak.rulebook.language import PatternError, checked, fits, parse, tokens
+from tierbreak.rulebook.language import PatternError, checked, parse, tokens
 
 __all__ = ["BETWEEN", "Expression", "PatternError", "from_exact", "from_regex", "from_words", "tokens"]
 
@@ -59,7 +59,7 @@ def from_words(folded_words: str, at: str | None) -> Expression:
     >>> from_words("UBER", "start").source
     b'^UBER\\\\b'
     """
-    body = BETWEEN.join(_escape(word) for word in fits(folded_words).split(" "))
+    body = BETWEEN.join(_escape(word) for word in folded_words.split(" "))
     head = "^" if at == "start" else r"\b" if _is_word(folded_words[0]) else ""
     tail = "$" if at == "end" else r"\b" if _is_word(folded_words[-1]) else ""
     return Expression((head + body + tail).encode(), host_only=False, one_line=True)
@@ -71,7 +71,7 @@ def from_exact(folded: str) -> Expression:
     >>> from_exact("UBER BV").source
     b'^UBER BV$'
     """
-    return Expression(f"^{_escape(fits(folded))}$".encode(), host_only=False, one_line=True, whole=True)
+    return Expression(f"^{_escape(folded)}$".encode(), host_only=False, one_line=True, whole=True)
 
 
 @lru_cache(maxsize=16384)  # a fragment such as "wages" stands in hundreds of rules
@@ -103,7 +103,7 @@ def from_regex(pattern: str) -> Expression:
     host_only, one_line = _nature(tree)
     if host_only and not bounded(tree):
         raise PatternError(
-            "pattern looks around, and `re`, which alone reads that, may try very many ways to read one text",
+            "pattern looks around, and may read one text in very many ways, which `re` tries one by one",
             pattern,
             "repeats that read a text in one way",
             "say it as `unless` in place of the look-around, or let each turn of a repeat end with what stands nowhere "

@@ -1,14 +1,11 @@
-"""YAML nodes -> rules, strictly: every fault of a file is noted with its place, and reading goes on.
-
-YAML itself turns NO into False, 010 into 8, 12:30 into 750 and drops duplicate keys without a word.
-So the file is composed to nodes, which keep text and place, and never constructed.
-"""
+"""YAML nodes (nodes.py) -> rules, strictly: every fault of a file is noted with its place, and reading goes on."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +14,10 @@ import yaml
 
 from tierbreak.core.conditions import Condition
 from tierbreak.errors import Fault
+from tierbreak.rulebook import nodes
+from tierbreak.rulebook.language import fits
 from tierbreak.rulebook.patterns import Expression, PatternError, from_exact, from_regex, from_words
 from tierbreak.rulebook.rule import EVERY, STATUSES, Example, Pattern, Place, Rule, Status
-
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:  # PyYAML built without libyaml: the same nodes, about ten times slower
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 FILE_KEYS = ("brand", "owner", "rules", "deny", "note")
 RULE_KEYS = (
@@ -35,6 +29,8 @@ GUARD_KEYS = ("sign", "amount", "mcc", "country", "source", "optional")
 ROW_KEYS = ("amount", "date", "mcc", "country", "source")
 COMPARISONS = ("lt", "le", "gt", "ge")
 QUOTES = ("'", '"')
+#: Patterns and examples of one file: each is compiled, or decided, whenever it is checked.
+MOST = {"patterns": 5_000, "examples": 5_000}
 _TEXT = "tag:yaml.org,2002:str"
 _ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
@@ -54,36 +50,17 @@ class FileReader:
         self.faults: list[Fault] = []
         self.brand = ""
         self.broken: list[Rule] = []
+        self._held = Counter[str]()
 
     # The file
 
     def compose(self) -> yaml.MappingNode | None:
         """The file's top mapping, or None with a fault noted."""
-        try:
-            root = yaml.compose(self.data.decode("utf-8-sig"), Loader=Loader)
-        except UnicodeDecodeError as error:
-            self._fault("R001", None, "file is not UTF-8", f"byte {error.start}", "UTF-8 text", "save it as UTF-8")
+        read = nodes.compose(self.path, self.data)
+        if isinstance(read, Fault):
+            self.faults.append(read)
             return None
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            says = f"not YAML: {error.problem or error.context}"
-            line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-            self.faults.append(
-                Fault("R001", self.path, line, column, says, "", "YAML", "mend the line or quote the text")
-            )
-            return None
-        except yaml.YAMLError as error:
-            self._fault("R001", None, "not YAML", str(error), "YAML", "remove the characters named")
-            return None
-        if root is None:
-            self._fault(
-                "R001", None, "file is empty", "", "a mapping with `brand` and `rules`", "write a rule or delete it"
-            )
-            return None
-        if not isinstance(root, yaml.MappingNode):
-            self._fault("R002", root, "file is not a mapping", "", "`brand:` at the top", "start with `brand: …`")
-            return None
-        return root
+        return read
 
     def rules(self) -> list[Rule]:
         """Every rule of the file that could be read."""
@@ -138,7 +115,7 @@ class FileReader:
         valid = self._valid(keys["valid"]) if "valid" in keys else (None, None)
         outranks = tuple(t for n in self._list(keys.get("outranks"), "a list of rule ids") if (t := self._text(n)))
         examples, counter, todo = (
-            tuple(e for n in self._list(keys.get(key), f"a list of {key}") if (e := self._example(n, expect)))
+            tuple(e for n in self._examples(keys.get(key), key) if (e := self._example(n, expect)))
             for key, expect in (("examples", brand), ("counterexamples", None), ("todo", brand))
         )
         content = (
@@ -156,6 +133,7 @@ class FileReader:
         nodes = self._list(keys.get(key), f"a list of patterns under `{key}`")
         if key in keys and not nodes and isinstance(keys[key], yaml.SequenceNode):
             self._fault("R003", keys[key], f"`{key}` is empty", "", "one pattern or more", "add one, or drop the key")
+        nodes = self._room("patterns", nodes)
         found = (self._pattern(node, number) for number, node in enumerate(nodes, start=1))
         return tuple(pattern for pattern in found if pattern)
 
@@ -186,7 +164,7 @@ class FileReader:
         try:
             if kind == "regex":
                 return from_regex(self._with_fragments(text))
-            folded = self.fold(text)
+            folded = self.fold(fits(text))
             if not folded:
                 raise PatternError(f"`{kind}` is blank", text, "at least one word", "write the words")
             return from_words(folded, at) if kind == "words" else from_exact(folded)
@@ -223,6 +201,18 @@ class FileReader:
             optional=optional == "true",
             **lists,
         )
+
+    def _examples(self, node: Node | None, key: str) -> list[Node]:
+        return self._room("examples", self._list(node, f"a list of {key}"))
+
+    def _room(self, what: str, nodes: list[Node]) -> list[Node]:
+        """As many nodes as the file may have of them; a fault at the first that is too many."""
+        left = max(MOST[what] - self._held[what], 0)
+        self._held[what] += len(nodes)
+        if len(nodes) > left and self._held[what] - len(nodes) <= MOST[what]:
+            expected, fix = f"at most {MOST[what]:,} in a file", "split the file"
+            self._fault("R001", nodes[left], f"file has too many {what}", "", expected, fix)
+        return nodes[:left]
 
     def _valid(self, node: Node) -> tuple[dt.date | None, dt.date | None]:
         keys = self._mapping(node, ("from", "to"), "`valid`")
@@ -344,33 +334,3 @@ class FileReader:
 
 def _shown(node: Node) -> str:
     return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-
-
-def comments(text: str) -> list[tuple[int, int, str]]:
-    """Every comment of a YAML text: its 1-based line and column, and it from `#` to the end of the line.
-
-    >>> comments("a: '# text' # said\\n# and more")
-    [(1, 13, '# said'), (2, 1, '# and more')]
-    """
-    texts = []
-    try:
-        for token in yaml.scan(text, Loader=Loader):
-            if isinstance(token, yaml.ScalarToken):
-                texts.append((token.start_mark.index, token.end_mark.index))
-    except yaml.YAMLError:  # its fault is noted where the file is composed; comments up to there are sure
-        pass
-    out = []
-    at = position = 0
-    while match := _COMMENT.search(text, position):
-        start, position = match.span()
-        while at < len(texts) and texts[at][1] <= start:
-            at += 1
-        if at < len(texts) and texts[at][0] <= start:
-            position = texts[at][1]
-        else:
-            line = text.count("\n", 0, start) + 1
-            out.append((line, start - text.rfind("\n", 0, start), match.group().rstrip("\r")))
-    return out
-
-
-_COMMENT = re.compile(r"(?:(?<=\s)|^)#[^\n]*", re.MULTILINE)

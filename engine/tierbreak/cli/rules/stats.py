@@ -118,8 +118,7 @@ def stats(
 
 def _known(rule: str, have: Sequence[Rule]) -> None:
     """Raise SettingsError where no rule that runs has this id."""
-    import difflib
-
+    from tierbreak.core.nearest import nearest
     from tierbreak.errors import SettingsError
     from tierbreak.rulebook import RUNS
 
@@ -128,7 +127,7 @@ def _known(rule: str, have: Sequence[Rule]) -> None:
         return
     if any(one.id == rule for one in have):
         raise SettingsError(f"--rule: {rule!r} is a draft: it never runs, and there is nothing to say of it")
-    near = difflib.get_close_matches(rule, running, n=3)
+    near = nearest(rule, running)
     raise SettingsError(f"--rule: no rule {rule!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
 
 

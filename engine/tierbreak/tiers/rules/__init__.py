@@ -165,12 +165,12 @@ def _trials(numbers: Sequence[Sequence[int]], folded_examples: Sequence[Sequence
 
 def _numbered(patterns: Sequence[Sequence[Pattern]]) -> tuple[list[Expression], list[list[int]]]:
     """The distinct expressions, and for each list of patterns the numbers of theirs."""
-    numbers: dict[bytes, int] = {}
+    numbers: dict[Expression, int] = {}
     expressions: list[Expression] = []
     for pattern in (pattern for own in patterns for pattern in own):
-        if numbers.setdefault(pattern.expression.source, len(numbers)) == len(expressions):
+        if numbers.setdefault(pattern.expression, len(numbers)) == len(expressions):
             expressions.append(pattern.expression)
-    return expressions, [[numbers[pattern.expression.source] for pattern in own] for own in patterns]
+    return expressions, [[numbers[pattern.expression] for pattern in own] for own in patterns]
 
 
 def _refusals(book: Rulebook, refused: Mapping[bytes, str]) -> list[Fault]:

@@ -38,11 +38,12 @@ def mark(*parts: bytes) -> bytes:
 
 
 def mark_of(expression: Expression) -> bytes:
-    """What an expression is known by: all that it is compiled from."""
-    whole = b"%d%d%d %b%b" % (
-        expression.host_only, expression.one_line, len(expression.source), expression.source, expression.prefilter,
+    """What an expression is known by: all that it is."""
+    told = b"%d%d%d%d %b%b" % (
+        expression.host_only, expression.one_line, expression.whole, len(expression.source), expression.source,
+        expression.prefilter,
     )  # fmt: skip
-    return hashlib.blake2b(whole, digest_size=MARK).digest()
+    return hashlib.blake2b(told, digest_size=MARK).digest()
 
 
 @dataclass

@@ -55,9 +55,11 @@ class ExactPattern:
     def spans(self, text: bytes) -> list[tuple[int, int]]:
         """Leftmost, non-overlapping occurrences as byte offsets, without separators at either end.
 
-        A pattern that is bound to both ends of the text (`exact`) spans one more on each side: the
-        ends are part of what it asks for, so a person's override contains any rule that fills the text.
+        A pattern that is a whole text (`exact`) spans one more on each side: the ends are part of what it asks for,
+        so a person's override contains any rule that fills the text.
         """
+        if self.expression.whole:
+            return [(-1, len(text) + 1)] if self.matches(text) else []
         found = []
         for match in self._compiled.finditer(text):
             start, end = match.span()
@@ -66,9 +68,6 @@ class ExactPattern:
             while end > start and text[end - 1 : end] in _SEPARATORS:
                 end -= 1
             found.append((start, end))
-        source = self.expression.source
-        if source.startswith(b"^") and source.endswith(b"$") and found == [(0, len(text))]:
-            return [(-1, len(text) + 1)]
         return found
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tierbreak.rulebook import Pattern, Place
 from tierbreak.rulebook.patterns import PatternError, from_exact, from_regex, from_words
 from tierbreak.tiers.rules.exact import ExactPattern
-from tierbreak.tools.rules.checking.backtracking import ambiguous_loop
 from tierbreak.tools.rules.checking.edges import _longer
 from tierbreak.tools.rules.checking.lookaround import as_unless
 from tierbreak.tools.rules.checking.patterns import ATOM, _has_atom
@@ -91,31 +90,6 @@ def test_a_match_that_is_always_longer_is(long, short):
             continue
         for start, end in other.spans(text):
             assert any(a <= start and end <= b and b - a > end - start for a, b in around), text
-
-
-@pytest.mark.parametrize(
-    ("source", "ambiguous"),
-    [
-        (r"(?:[A-Z]+ ?)+(?!X)", True),
-        (r"(?:[A-Z]+ )+(?!X)", False),
-        (r"(?:\d*)*(?!X)", True),
-        (r"(?:\d+)+(?!X)", True),
-        (r"(?:A?B?)*(?!X)", True),  # AB: one turn or two
-        (r"(?:A?B)*(?!X)", False),
-        (r"(?:A|AB)*B(?!X)", False),
-        (r"(?:A|AB|B)*C(?!X)", True),
-        (r"(?:[A-Z]{1,3})*(?!X)", True),
-        (r"(?:[A-Z]{3})*(?!X)", False),
-        (r"(?:AB){2,20}(?!X)", False),
-        (r"(?:(?:A{1,12}){1,12}){1,12}(?!X)", False),  # too many places: not looked at
-        (r".*.*.*UBER(?!X)", False),
-        (r"UBER(?=(?:\w+\s?)*:)", True),
-        (r"(?:(?:A|B)+C)+(?!X)", False),
-        (r"((?:AB)*)*(?!X)", True),
-    ],
-)
-def test_a_loop_that_reads_one_text_in_two_ways(source, ambiguous):
-    assert ambiguous_loop(source.encode()) is ambiguous
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ def test_a_budget_that_is_used_up_claims_nothing():
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        (rb"(A)\1", "refers back"),
-        (rb"(?>A+)B", "atomic group"),
+        (rb"(A)\1", "groupref"),
+        (rb"(?>A+)B", "atomic_group"),
         (rb"A++B", "possessive"),
         (rb"A(?=B(?!C))", "within a look-around"),
         (rb"(?-i:A)", "minds case"),

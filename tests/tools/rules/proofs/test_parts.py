@@ -27,23 +27,33 @@ def test_samples(source, texts):
 @pytest.mark.parametrize(
     ("outer", "inner", "known"),
     [
-        (rb"\bUBER\b", rb"\bUBER\b", True),
-        (rb"UBER", rb"\bUBER$", True),
-        (rb"\bUBER$", rb"UBER", False),
-        (rb"^UBER", rb"UBER", False),
-        (rb"UBER", rb"^UBER$", False),  # a whole text counts as wider than what fills it
-        (rb"UBER", rb"UBERS", False),
-        (rb"ABA", rb"ABA\b", False),  # in ABABA the first is found at the start alone, the second at the end
-        (rb"A+", rb"A", False),
+        (r"\bUBER\b", r"\bUBER\b", True),
+        (r"UBER", r"\bUBER$", True),
+        (r"\bUBER$", r"UBER", False),
+        (r"^UBER", r"UBER", False),
+        (r"UBER", r"^UBER$", True),
+        (r"UBER", r"UBERS", False),
+        (r"ABA", r"ABA\b", False),  # in ABABA the first is found at the start alone, the second at the end
+        (r"A+", r"A", False),
     ],
 )
 def test_covers(outer, inner, known):
-    assert covers(outer, inner) is known
+    assert covers(from_regex(outer), from_regex(inner)) is known
 
 
-def test_each_pattern_needs_one_that_covers_it():
-    assert all_covered([rb"UBER", rb"CAB"], [rb"\bUBER\b"])
-    assert not all_covered([rb"UBER"], [rb"\bUBER\b", rb"CAB"])
+def test_a_whole_text_counts_as_wider_than_what_fills_it():
+    exact, regex = from_exact("UBER"), from_regex("^UBER$")
+    assert exact.source == regex.source
+    assert (covers(exact, regex), covers(regex, exact), covers(exact, exact)) == (True, False, True)
+
+
+def test_each_pattern_needs_one_that_covers_it(parts_of):
+    book = {UBER: rules(
+        "id: a, match: [{regex: UBER}, {regex: CAB}]", "id: b, match: [{words: UBER}]", "id: c, match: [{regex: UBER}]",
+    )}  # fmt: skip
+    a, b, c = parts_of(book).book.rules
+    assert all_covered(a, b)
+    assert not all_covered(c, a)
 
 
 def test_candidates():

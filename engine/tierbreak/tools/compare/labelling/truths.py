@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cached_property
 
+from tierbreak.core.nearest import nearest
 from tierbreak.registry import Registry
 from tierbreak.tools.compare.joint import ABSTAINED, Joint, today
 
@@ -70,6 +70,6 @@ class Truths:
         return names
 
     def _near(self, cell: str) -> str:
-        near = difflib.get_close_matches(cell.casefold(), self._names, n=3)
+        near = nearest(cell.casefold(), self._names)
         ids = dict.fromkeys(self.joint.ids[at] for name in near for at in sorted(self._names[name]))
         return f"; near it: {', '.join(ids)}" if ids else ""

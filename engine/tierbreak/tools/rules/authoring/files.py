@@ -9,12 +9,11 @@ from pathlib import Path
 
 from tierbreak.errors import Fault, RulebookError
 from tierbreak.files import atomic
+from tierbreak.rulebook.files import SUFFIXES, contents
 from tierbreak.rulebook.reader import FileReader
 from tierbreak.tools.rules.authoring.fmt import formatted, same_meaning
 from tierbreak.tools.rules.authoring.layout import Unusual
 from tierbreak.tools.rules.authoring.schema import first_line
-
-SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,11 @@ def lay_out(paths: Iterable[Path]) -> tuple[list[Layout], list[Fault]]:
     layouts: list[Layout] = []
     faults: list[Fault] = []
     for path in paths:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            faults.append(Fault("R001", path, 0, 0, "file cannot be read", reason, "a YAML file", "check the path"))
+        read, unread = contents([path])
+        if unread:
+            faults += unread
             continue
+        data = read[path]
         reader = FileReader(path, data, {}, str)
         if reader.compose() is None:
             faults += reader.faults

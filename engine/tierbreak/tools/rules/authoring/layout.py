@@ -19,6 +19,8 @@ from typing import TypeAlias
 
 import yaml
 
+from tierbreak.rulebook.nodes import NOT_A_LINE
+
 try:
     from yaml import CSafeLoader as Loader
 except ImportError:  # PyYAML built without libyaml: the same nodes, about ten times slower
@@ -29,6 +31,8 @@ _UNUSUAL = {
     yaml.AnchorToken: "an anchor", yaml.AliasToken: "an alias", yaml.TagToken: "a tag",
     yaml.DirectiveToken: "a directive", yaml.DocumentEndToken: "an end of document",
 }  # fmt: skip
+#: Levels of a rule file: a rule needs seven.
+DEEPEST = 50
 _COMMENT = re.compile(r"#[^\n]*")
 
 
@@ -83,12 +87,30 @@ def tree(text: str) -> Branch:
 
     Raises Unusual.
     """
+    if NOT_A_LINE.search(text):
+        raise Unusual("a line separator that is no newline")
     comments = _comments(text)
     root = compose(text)
     assert isinstance(root, yaml.MappingNode)
     if not root.value:
         raise Unusual("an empty mapping")
+    if _depth(root) > DEEPEST:
+        raise Unusual(f"lists in lists more than {DEEPEST} deep")
     return _branch(root, comments, text.split("\n"))
+
+
+def _depth(root: yaml.Node) -> int:
+    level, depth = [root], 0
+    while level:
+        depth += 1
+        level = [
+            below
+            for node in level
+            if isinstance(node, yaml.CollectionNode)
+            for value in node.value
+            for below in (value if isinstance(value, tuple) else (value,))
+        ]
+    return depth
 
 
 def compose(text: str) -> yaml.Node | None:

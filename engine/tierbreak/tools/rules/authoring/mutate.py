@@ -15,12 +15,12 @@ that are named the shortest text is searched; for a whole book a short one is gu
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tierbreak.core.nearest import nearest
 from tierbreak.engine import Engine
 from tierbreak.errors import SettingsError
 from tierbreak.rulebook import DECIDES, Rule
@@ -110,7 +110,7 @@ def mutate(
     """
     book = engine.parts.book
     _check(book.rules, only)
-    files, _ = contents(path for folder in engine.parts.bundle.rules for path in listed(folder))
+    files, _ = contents(path for folder in engine.parts.bundle.rules for path in listed(folder)[0])
     fragments, _ = read_fragments(files)
     retrial = Retrial(engine)
     tried = [
@@ -135,7 +135,7 @@ def _check(rules: Sequence[Rule], only: Collection[str]) -> None:
     status = {rule.id: rule.status for rule in rules}
     for rule_id in only:
         if rule_id not in status:
-            near = difflib.get_close_matches(rule_id, list(status), n=3)
+            near = nearest(rule_id, status)
             hint = f"did you mean {' or '.join(near)}?" if near else "give the id of a rule"
             raise SettingsError(f"no rule is called `{rule_id}`; {hint}")
         if status[rule_id] not in DECIDES:

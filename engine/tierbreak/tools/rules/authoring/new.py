@@ -11,7 +11,6 @@ counterexample expects what they say today.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import itertools
 import re
@@ -24,6 +23,7 @@ from pathlib import Path
 import polars as pl
 
 import tierbreak
+from tierbreak.core.nearest import nearest
 from tierbreak.bundle import shipped
 from tierbreak.core.normalise import normalise
 from tierbreak.engine import Engine
@@ -159,7 +159,7 @@ def _known(brand: str, registry: Registry) -> Brand:
         called = [
             one.id for one in registry.brands if letters(brand) in map(letters, (one.id, one.name, *one.aliases))
         ]  # fmt: skip
-        near = called or difflib.get_close_matches(brand.lower().replace(" ", "-"), registry.ids, n=3)
+        near = called or nearest(brand.lower().replace(" ", "-"), registry.ids)
         hint = f"did you mean {' or '.join(near[:3])}?" if near else "add it to brands.csv first"
         raise RulebookError(f"brand `{brand}` is not in the registry; {hint}")
     one = registry[brand]

@@ -12,9 +12,6 @@ from tierbreak.tools.rules.proofs.conditions import TooManyCells, cells
 from tierbreak.tools.rules.proofs.language import Sources
 from tierbreak.tools.rules.proofs.questions import Answers, Question
 
-#: What a span does not reach to: see tiers/rules/exact.py.
-_TRIMMED = " *.#/-"
-
 
 def check(subject: Subject, answers: Answers) -> Iterator[Fault]:
     """R049: the two rules never match one text or one row, or the longer match wins by itself."""
@@ -58,10 +55,7 @@ def _longer(long: Pattern, short: Pattern) -> bool:
     What an `unless` takes away does not matter: it leaves fewer texts, not other spans.
     """
     if long.kind == "exact":
-        # Folding leaves signs as they are; a span is trimmed of those at its ends, and then it is no longer the whole.
-        inner = long.text.strip()
-        whole = short.expression.source.startswith(b"^") and short.expression.source.endswith(b"$")
-        return not whole and bool(inner) and inner[0] not in _TRIMMED and inner[-1] not in _TRIMMED
+        return not short.expression.whole
     if not (long.kind == short.kind == "words" and long.at == short.at == "start"):
         return False
     more, fewer = long.text.upper().split(), short.text.upper().split()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tierbreak.errors import Fault
 from tierbreak.rulebook import Place
-from tierbreak.rulebook.reader import comments
+from tierbreak.rulebook.nodes import comments
 from tierbreak.tools.rules.checking.codes import CODES, fault, near
 
 #: Faults of an ignore are not themselves ignored.

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tierbreak.core.nearest import TOLD, nearest
 from tierbreak.errors import InputError
 from tierbreak.registry import Registry
 from tierbreak.registry.reader import COLUMNS, SLUG
@@ -176,8 +177,8 @@ def read_map(path: Path, registry: Registry, *, none: bool = False) -> dict[str,
         elif id in registry or (row.get("how") == "proposed" and re.fullmatch(SLUG, id)):
             out[name] = id
         else:
-            near = ", ".join(difflib.get_close_matches(id, registry.ids, n=3)) or "nothing"
-            wrong.append(f"  line {line}: no brand `{id}`; near it: {near}")
+            near = nearest(id, registry.ids) if len(wrong) < TOLD else []
+            wrong.append(f"  line {line}: no brand `{id}`" + (f"; near it: {', '.join(near)}" if near else ""))
     if wrong:
         hint = "\n  fix: mend the id; for a new brand write `proposed` into the column `how`"
         raise InputError(f"{path}: ids that the registry does not have\n" + "\n".join(wrong) + hint)

@@ -27,7 +27,6 @@ from tierbreak.tools.rules.proofs import Unprovable, automaton_of, shortest
 
 Kind = Literal["words", "regex", "exact"]
 
-_REFERS = re.compile(r"\\[1-9]|\(\?P=")
 _IN_FRONT = re.compile(r"\(\?([aimsux]+)\)")
 _GAPS = re.compile(r"(?:\\s|\[[ \\s*.#/-]+\]| )[*+?]?")
 _LITERAL = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+")
@@ -69,7 +68,7 @@ def translated(rule: LegacyRule, path: Path) -> Translated | Fault:
     try:
         text = _spelled(rule.pattern)
         from_regex(text)
-        parts = [text] if _REFERS.search(text) else _alternatives(text)
+        parts = _alternatives(text)
         result = turned(parts[0]) if len(parts) == 1 else None
         if isinstance(result, Turned):
             return Translated((written(result.match),), (written(result.unless),))
@@ -122,7 +121,7 @@ def _spelled(pattern: str) -> str:
         pattern = pattern[front.end() :]
     out = [_shared_form(token, inside) for token, inside in tokens(pattern)]
     text = "".join(out).replace("{{", r"\{\{")  # two would name a fragment
-    return text if _REFERS.search(text) else re.sub(r"\(\?P<\w+>", "(", text)
+    return re.sub(r"\(\?P<\w+>", "(", text)
 
 
 def _shared_form(token: str, inside: bool) -> str:

@@ -10,10 +10,10 @@ a text in the engine is alive. Only what wins nowhere is tried for a proof that 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, MutableMapping, Sequence
 from dataclasses import replace
 
+from tierbreak.core.nearest import nearest
 from tierbreak.errors import SettingsError
 from tierbreak.parts import Parts
 from tierbreak.tools.rules.proofs import reachable
@@ -62,7 +62,7 @@ def _chosen(book: Book, only: Collection[str]) -> list[int]:
     ids = {rule.id: at for at, rule in enumerate(book.rules)}
     for rule_id in only:
         if rule_id not in ids:
-            near = difflib.get_close_matches(rule_id, list(ids), n=3)
+            near = nearest(rule_id, ids)
             hint = f"did you mean {' or '.join(near)}?" if near else "give the id of a rule"
             raise SettingsError(f"no rule is called `{rule_id}`; {hint}")
     return sorted(ids[rule_id] for rule_id in set(only)) if only else list(range(len(book.rules)))

@@ -49,11 +49,10 @@ def killers(book: Book, at: int, among: Sequence[int]) -> list[Killer]:
     out = [Killer(deny, "deny", book.sources(deny)) for deny in book.denied_by(at)]
     for above in book.above[at]:
         out.append(Killer(above, "edge", _without(book, above, _deniers(book, above))))
-    own = book.sources(at).match
     for other in among:
         if not book.decides[other] or book.rules[other].deny or book.above_in_family(other, at):
             continue
-        if all_covered(book.sources(other).match, own):
+        if all_covered(book.rules[other], book.rules[at]):
             out.append(Killer(other, "contested", _without(book, other, [*_deniers(book, other), *book.above[other]])))
     return out
 

@@ -53,7 +53,7 @@ def _needed(book: Book, at: int, others: list[int]) -> list[int]:
 def _harmless(book: Book, at: int, other: int) -> bool:
     """Whether `other` stands wherever `at` does, and beats by edge and by span all that `at` beats."""
     return (
-        all_covered(book.sources(other).match, book.sources(at).match)
+        all_covered(book.rules[other], book.rules[at])
         and set(book.below[at]) - {other} <= set(book.below[other])
         and set(book.above[other]) - {at} <= set(book.above[at])
     )

@@ -9,7 +9,6 @@ every place at which it stands is reported.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 
 # Private, as in rulebook/patterns.py, which says why.
@@ -17,30 +16,32 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
+from tierbreak.rulebook import Rule
+from tierbreak.rulebook.patterns import Expression
 
-def covers(outer: bytes, inner: bytes) -> bool:
+
+def covers(outer: Expression, inner: Expression) -> bool:
     r"""Whether every match of `inner` that arbitration sees lies within one of `outer` that it sees; False: not known.
 
-    >>> covers(rb"UBER", rb"\bUBER\b"), covers(rb"\bUBER\b", rb"UBER"), covers(rb"ANA", rb"\bANA\b")
-    (True, False, False)
+    >>> from tierbreak.rulebook.patterns import from_words, from_regex
+    >>> covers(from_regex("UBER"), from_words("UBER", None)), covers(from_words("UBER", None), from_regex("UBER"))
+    (True, False)
+    >>> covers(from_regex("ANA"), from_words("ANA", None))
+    False
     """
     if outer == inner:
         return True
-    if _whole(inner) and not _whole(outer):  # a whole text counts as one wider than the text on both sides
+    if inner.whole and not outer.whole:  # a whole text counts as one wider than the text on both sides
         return False
-    one, other = _plain(outer), _plain(inner)
+    one, other = _plain(outer.source), _plain(inner.source)
     if one is None or other is None or one[0] != other[0] or _overlaps_itself(one[0]):
         return False
     return all(less <= more for less, more in zip(one[1], other[1], strict=True))
 
 
-def all_covered(outer: Sequence[bytes], inner: Sequence[bytes]) -> bool:
-    """Whether each of the patterns `inner` is covered by one of `outer`."""
-    return all(any(covers(each, pattern) for each in outer) for pattern in inner)
-
-
-def _whole(source: bytes) -> bool:
-    return source.startswith(b"^") and source.endswith(b"$")
+def all_covered(outer: Rule, inner: Rule) -> bool:
+    """Whether each pattern of rule `inner` is covered by one of `outer`."""
+    return all(any(covers(each.expression, own.expression) for each in outer.match) for own in inner.match)
 
 
 @lru_cache(maxsize=4096)

@@ -23,6 +23,7 @@ from typing import Any
 
 import polars as pl
 
+from tierbreak.core.nearest import nearest
 from tierbreak.errors import InputError
 from tierbreak.tools.rules.traffic.diff.answers import MODEL, NONE
 
@@ -126,7 +127,7 @@ class _Entry:
             elif not isinstance(value, str) or not value.strip():
                 out.append(self._at(name, f"`{name}` is {value!r}", "text in quotes"))
             elif name in ("from", "to") and value not in brands and value not in (NONE, MODEL):
-                near = difflib.get_close_matches(value, sorted(brands), n=3)
+                near = nearest(value, brands)
                 fix = f"did you mean {' or '.join(near)}?" if near else "a brand id, `none` or `model`"
                 out.append(self._at(name, f"`{name}` names no brand: {value!r}", fix))
             elif name == "pattern":

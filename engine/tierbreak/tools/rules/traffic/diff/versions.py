@@ -91,7 +91,7 @@ class Compared:
             raise BundleError(f"{self.folder}: no such folder")
         if given is None or Path(given).is_dir():
             folder = self.folder if given is None else Path(given)
-            if not listed(folder) and not (folder / REGISTRY).is_file():
+            if not listed(folder)[0] and not (folder / REGISTRY).is_file():
                 raise BundleError(_nothing(_named(folder)))
             own = folder.resolve() == self.folder.resolve()
             return Version.load(_named(folder), folder, _named(folder), self._bundle(folder, own=own), keep)
