@@ -46,7 +46,8 @@ class ExactPattern:
         try:
             self._compiled  # noqa: B018  # made here and not in mid-batch
         except (re.error, re2.error) as error:
-            return str(error) or "no reason given"
+            why = error.args[0] if error.args else ""  # re2 says it in bytes
+            return (why.decode() if isinstance(why, bytes) else str(why)) or "no reason given"
         return ""
 
     def matches(self, text: bytes) -> bool:

@@ -33,12 +33,12 @@ order     7 edges: 2 seen, 5 proved
 replay    77.777 % of 9 distinct strings alike, 80.000 % of rows: june.csv (learned from)
 
 lines that no rule can stand for (1)
-legacy.csv:11:5: warning[L005]: repeat is too large
+legacy.csv:11:3: warning[L005]: repeat is too large
    |
 11 | "X{1,2000}Y",Xylophones,i,Music
-   |     ^^^^^^
-   = expected: at most 999
-   = fix: use `*`, or a smaller number
+   |   ^^^^^^^^
+   = expected: what they share
+   = fix: use `*`, or a smaller number, at most 999
 
 redundant lines: an earlier line of the same brand finds all that they find (proved); not written (1)
   line 10 UBER TRIP (Uber): line 3 finds it all

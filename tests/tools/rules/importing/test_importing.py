@@ -97,7 +97,7 @@ def test_the_folder_holds_a_file_a_brand_names_and_refusals(result, registry):
     )
     assert "status: shadow" in files["unsorted/netflix-kids.yaml"]
     assert "line 5 finds all that it finds (proved)" in files["unsorted/netflix-kids.yaml"]
-    assert files["refused.tsv"].splitlines()[1].split("\t")[:5] == ["11", "5", "L005", "X{1,2000}Y", ",2000}"]
+    assert files["refused.tsv"].splitlines()[1].split("\t")[:5] == ["11", "3", "L005", "X{1,2000}Y", "{1,2000}"]
     for name, text in files.items():
         if name.endswith(".yaml"):
             assert formatted(text) == text

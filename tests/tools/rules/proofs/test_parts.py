@@ -48,10 +48,9 @@ def test_a_whole_text_counts_as_wider_than_what_fills_it():
 
 
 def test_each_pattern_needs_one_that_covers_it(parts_of):
-    book = {UBER: rules(
-        "id: a, match: [{regex: UBER}, {regex: CAB}]", "id: b, match: [{words: UBER}]", "id: c, match: [{regex: UBER}]",
-    )}  # fmt: skip
-    a, b, c = parts_of(book).book.rules
+    match = {"a": "[{regex: UBER}, {regex: CAB}]", "b": "[{words: UBER}]", "c": "[{regex: UBER}]"}
+    rules = "".join(f"- {{id: {name}, match: {patterns}}}\n" for name, patterns in match.items())
+    a, b, c = parts_of({"uber": f"rules:\n{rules}"}).book.rules
     assert all_covered(a, b)
     assert not all_covered(c, a)
 
