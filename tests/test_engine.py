@@ -264,3 +264,18 @@ def test_wrong_rows_are_refused_with_what_is_wrong(case_engine, rows, says):
     with pytest.raises(BatchError) as caught:
         case_engine.classify(pl.DataFrame(rows))
     assert says in str(caught.value)
+
+
+def test_an_exact_override_wins_whatever_signs_stand_at_its_ends(tmp_path, state):
+    """`exact` beats any rule that fills the text, also where the text begins or ends with what a span is trimmed of."""
+    texts = ["ACME INC.", "*ACME", "#ACME-", "ACME", "/ACME *"]
+    exact = ", ".join(f"{{exact: '{text}'}}" for text in texts)
+    (tmp_path / "a.yaml").write_text(f"brand: lyft\nowner: x\nrules: [{{id: mine, match: [{exact}]}}]\n")
+    (tmp_path / "b.yaml").write_text(
+        "brand: uber\nowner: x\nrules:\n- {id: acme, match: [{words: ACME}, {words: ACME INC}, {regex: '^ACME$'}]}\n"
+    )
+    with Engine.load(rules=tmp_path, model=None, cache=None, settings=Settings(state=state)) as engine:
+        decided = [engine.classify_one(text) for text in [*texts, "ACME INC. AUSTIN"]]
+        batch = engine.classify(pl.DataFrame({"descriptor": texts}))
+    assert [(one.brand, one.rule) for one in decided] == [("lyft", "mine")] * 5 + [("uber", "acme")]
+    assert batch["brand"].to_list() == ["lyft"] * 5

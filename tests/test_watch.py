@@ -11,6 +11,7 @@ from tierbreak import Engine, Settings, watch
 from tierbreak.core.tables import TOP_K
 from tierbreak.packing import pack
 from tierbreak.parts import Parts
+from tierbreak.rulebook import files
 
 #: Seconds that a test waits at most for what is to come soon: others may be using the machine.
 LONG = 60
@@ -259,6 +260,32 @@ def test_a_fault_of_our_own_keeps_the_old_rules_too(engine, folder, monkeypatch,
         monkeypatch.setattr(Parts, "again", again)
         save(folder, "starbucks")
         soon(lambda: brand(engine) == "starbucks")
+
+
+def test_files_that_go_while_they_are_read_are_no_error_but_seen_anew(engine, folder, monkeypatch):
+    read, told = files.contents, []
+
+    def contents(paths):
+        """On the first reading another program takes a file away that has been listed already."""
+        (folder / "more.yaml").unlink(missing_ok=True)
+        return read(paths)
+
+    save(folder, "uber", name="more", words=["FARM"])
+    save(folder, "starbucks")
+    monkeypatch.setattr(files, "contents", contents)
+    with engine.watch(every=0.01, on_change=told.append) as following:
+        soon(lambda: brand(engine) == "starbucks")
+        soon(lambda: told)
+    assert (told, following.error) == ([None], None)
+
+
+def test_a_rule_that_would_freeze_the_service_never_serves(engine, folder):
+    told = []
+    with engine.watch(every=0.01, on_change=told.append) as following:
+        put(folder, "brand: lyft\nowner: x\nrules:\n- id: a\n  match: [{regex: '(A+)+(?=B)C'}]\n  examples: [" + "A" * 60 + "]")
+        soon(lambda: told)
+        assert brand(engine) == "lyft"
+    assert "error[R043]" in str(following.error)
 
 
 def test_files_are_read_once_they_have_come_to_rest(monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierbreak.errors import RegistryError
+from tierbreak.errors import Fault, RegistryError
 from tierbreak.registry import Registry, UnknownBrand
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -106,6 +106,32 @@ def test_overlay_adds_and_stands_in_by_id(tmp_path, sound):
     assert not bool(both.live[both.index("dogwood")]), "proposed by the registry itself"
     assert both.parent[both.index("oak")] == both.index("alder")
     assert both.fingerprint != sound.fingerprint
+
+
+def test_a_file_is_read_once_however_many_faults_it_has(tmp_path, monkeypatch):
+    lines = "".join(f"brand-{n},Brand,coffee,,,,,Active,,\n" for n in range(300))
+    path = write(tmp_path / "brands.csv", f"{HEADER}\n{lines}")
+    reads = []
+    for name in ("read_text", "read_bytes"):
+        whole = getattr(Path, name)
+        monkeypatch.setattr(Path, name, lambda self, *a, _whole=whole, **k: reads.append(self) or _whole(self, *a, **k))
+    said = faults(path)
+    assert said.count("error[B008]") == 300
+    assert "301 | brand-299,Brand,coffee,,,,,Active,,\n    |                            ^^^^^^" in said
+    assert len(reads) == 2, "once to read it, once to show its lines"
+
+
+def test_a_fault_shows_the_line_as_it_is_now(tmp_path):
+    fault = Fault("B008", write(tmp_path / "a.csv", "one\ntwo\n"), 2, 1, "says", "two", "expected", "fix")
+    assert "2 | two" in str(fault)
+    write(tmp_path / "a.csv", "one\nthree\n")
+    assert "2 | three" in str(fault)
+
+
+def test_the_first_ten_loose_references_are_told_what_may_have_been_meant(tmp_path):
+    lines = "".join(f"brand-{n:02},Brand,coffee,aldr,,,,active,,\n" for n in range(20))
+    said = faults(write(tmp_path / "brands.csv", f"{HEADER}\nalder,Alder,coffee,,,,,active,,\n{lines}"))
+    assert (said.count("error[B011]"), said.count("mend the id; near it: alder")) == (20, 10)
 
 
 def test_every_fault_at_once_with_its_place(tmp_path):

@@ -1,5 +1,6 @@
 """Tier rules: what is found, what happens when the fast engine is wrong, and what is kept on disk."""
 
+import dataclasses
 import re
 
 import polars as pl
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tierbreak.errors import RulebookError
 from tierbreak.rulebook import Rulebook
-from tierbreak.rulebook.patterns import PatternError, from_regex
+from tierbreak.rulebook.patterns import Expression, PatternError, from_regex
 from tierbreak.tiers.rules import RulesTier, cross_check, database
 from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
 
@@ -218,3 +219,82 @@ def test_exact_scanner_agrees_with_itself_pattern_by_pattern():
     texts = [b"SQ *TEAL KETTLE", b"TEAL KETTLE FARM"]
     where, what = ExactScanner(expressions).scan(texts)
     assert sorted(zip(where.tolist(), what.tolist(), strict=True)) == [(0, 0), (0, 1), (0, 2), (1, 0)]
+
+
+@needs_hyperscan
+@pytest.mark.parametrize(
+    ("source", "example", "texts"),
+    [
+        (rb"(?s)FOO.*BAR", "SQ FOO X BAR AUSTIN TX", ["FOO", "X", "BAR"]),
+        (rb"FOO[^X]BAR", "FOO BAR", ["FOO", "BAR"]),
+        (rb"FOO\W*BAR", "FOOBAR", ["FOO", "BAR"]),
+    ],
+)
+def test_a_pattern_that_crosses_from_text_to_text_is_quarantined_whatever_lets_it(tmp_path, source, example, texts):
+    """None of these is made by the reader: it is as if one more way had been overlooked."""
+    book = book_of(tmp_path, ["FOO"])
+    rule = book.rules[0]
+    crossing = dataclasses.replace(rule.match[0], expression=Expression(source, host_only=False, one_line=True))
+    book = Rulebook.of((dataclasses.replace(rule, match=(crossing,)),))
+    assert found(RulesTier(book, [[]], shelf=None), texts) == [(len(texts) - 1, 0)], "without an example nobody knows"
+    tier = RulesTier(book, [[example]], shelf=None)
+    assert tier.quarantined == ("r00",)
+    assert found(tier, [*texts, example]) == [(len(texts), 0)]
+
+
+def test_a_match_is_torn_where_it_stands():
+    expression = from_regex(r"FOO.*BAR")
+    halves = list(cross_check.torn(ExactPattern(expression), b"SQ FOO X BARS"))
+    assert halves == [b"SQ FOO", b"X BARS", b"SQ FOO ", b"X BARS", b"SQ FOO X", b"BARS"]
+    assert list(cross_check.torn(ExactPattern(expression), b"ELSE")) == []
+
+
+def test_an_exact_text_is_whole_whatever_it_begins_and_ends_with(tmp_path):
+    """`^PAY\\$` ends in a dollar, and `^PAY$` as a regex is no override: both are trimmed like any match."""
+    (tmp_path / "x.yaml").write_text(
+        "brand: x\nowner: x\nrules:\n"
+        "- {id: a, match: [{exact: 'ACME INC.'}]}\n"
+        "- {id: b, match: [{exact: '*#'}]}\n"
+        "- {id: c, match: [{regex: '^PAY\\$'}]}\n"
+        "- {id: d, match: [{regex: '^PAY$'}]}\n"
+        "- {id: e, match: [{exact: PAY}]}\n"
+    )
+    tier = RulesTier(Rulebook.load([tmp_path], {"x"}), [[] for _ in range(5)], shelf=None)
+    assert tier.spans("ACME INC.", 0) == [(-1, 10)]
+    assert tier.spans("ACME INC. X", 0) == []
+    assert tier.spans("*#", 1) == [(-1, 3)]
+    assert tier.spans("PAY$", 2) == [(0, 4)]
+    assert (tier.spans("PAY", 3), tier.spans("PAY", 4)) == ([(0, 3)], [(-1, 4)])
+    assert found(tier, ["ACME INC.", "PAY$", "PAY"]) == [(0, 0), (1, 2), (2, 3), (2, 4)]
+
+
+#: Pieces of patterns and what may stand behind them: what rules hold, and what engines are known to read otherwise.
+PIECE = st.sampled_from([
+    "A", "B", "1", " ", "É", "_", "-", ".", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\b", r"\B", "^", "$", "[AB]", "[^A]",
+    r"[\w-]", r"[\S]", "[-A]", "[A-C1]", "[]A]", "[^]A]", r"[\]B]", "]", "}", r"\{", r"\.", r"\_", r"\-", r"\ ", r"\<", "(A",
+    "(?:", ")", "|", r"\&", "[&]", "a", "[a-c]", "{", "[", "\\", "&&", "(?i)", "(?s)", r"\x41", r"\1", r"\v", "[[", r"[\b]",
+])  # fmt: skip
+BEHIND = st.sampled_from(["", "", "", "*", "+", "?", "{2}", "{1,2}", "{0,2}", "{2,}", "*?", "+?", "??", "{0}", "{,2}"])
+ANY_REGEX = st.lists(st.tuples(PIECE, BEHIND).map("".join), min_size=1, max_size=5).map("".join)
+ANY_TEXT = st.text(alphabet="AAABB1 É_-.]}{<&C", min_size=1, max_size=9).map(lambda text: " ".join(text.split()) or "A")
+
+
+@needs_hyperscan
+@settings(max_examples=400, deadline=None)
+@given(ANY_REGEX, st.lists(ANY_TEXT, min_size=8, max_size=8))
+def test_what_the_reader_takes_three_engines_read_alike(regex, texts):
+    """Each text alone, all of them joined, RE2 and `re`."""
+    try:
+        expression = from_regex(regex)
+        compiled = database.Database.compile([expression])
+    except (PatternError, database.CannotCompile):
+        return
+    exact = ExactPattern(expression)
+    assert exact.refused() == ""
+    encoded = [text.encode() for text in texts]
+    expected = [bool(re.search(expression.source, text, re.IGNORECASE)) for text in encoded]
+    assert [exact.matches(text) for text in encoded] == expected
+    if not expression.host_only:
+        for at_once in (1, 8):
+            where, _ = compiled.scan(encoded, at_once)
+            assert [at in where.tolist() for at in range(8)] == expected
