@@ -282,7 +282,10 @@ def test_files_that_go_while_they_are_read_are_no_error_but_seen_anew(engine, fo
 def test_a_rule_that_would_freeze_the_service_never_serves(engine, folder):
     told = []
     with engine.watch(every=0.01, on_change=told.append) as following:
-        put(folder, "brand: lyft\nowner: x\nrules:\n- id: a\n  match: [{regex: '(A+)+(?=B)C'}]\n  examples: [" + "A" * 60 + "]")
+        put(
+            folder,
+            "brand: lyft\nowner: x\nrules:\n- id: a\n  match: [{regex: '(A+)+(?=B)C'}]\n  examples: [" + "A" * 60 + "]",
+        )
         soon(lambda: told)
         assert brand(engine) == "lyft"
     assert "error[R043]" in str(following.error)

@@ -93,12 +93,18 @@ class Tried:
         if most:
             for end in self.ends(list(tree), at):
                 if end > at or least:
-                    yield from self.repeat(max(least - 1, 0), most - 1 if most is not sre.MAXREPEAT else most, tree, end)
+                    yield from self.repeat(
+                        max(least - 1, 0), most - 1 if most is not sre.MAXREPEAT else most, tree, end
+                    )
 
 
-PIECE = st.sampled_from(["A", "B", ".", "A*", "A+", ".*", "A?", "[AB]{0,3}", "(?:A|AB)", "(?!A*B)", "(?=.*B)", "(?:A|.)?"])
+PIECE = st.sampled_from(
+    ["A", "B", ".", "A*", "A+", ".*", "A?", "[AB]{0,3}", "(?:A|AB)", "(?!A*B)", "(?=.*B)", "(?:A|.)?"]
+)
 SEQUENCE = st.lists(PIECE, min_size=1, max_size=4).map("".join)
-PATTERN = st.lists(SEQUENCE | SEQUENCE.map("(?:{})*".format) | SEQUENCE.map("(?:{}){{1,3}}".format), min_size=1, max_size=3)
+PATTERN = st.lists(
+    SEQUENCE | SEQUENCE.map("(?:{})*".format) | SEQUENCE.map("(?:{}){{1,3}}".format), min_size=1, max_size=3
+)
 TEXTS = [bytes(letters) for letters in product(b"AB", repeat=7)]
 
 

@@ -164,7 +164,7 @@ def _twice(rule: Rule, first: Rule) -> Fault:
 
 
 def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Fault]:
-    out = []
+    out: list[Fault] = []
     for rule in rules:
         named = {rule.brand: rule.place}
         for example in (*rule.examples, *rule.counterexamples, *rule.todo):
@@ -182,7 +182,8 @@ def _unknown_brands(rules: Sequence[Rule], brands: Collection[str]) -> list[Faul
 def _edges(rules: Sequence[Rule], lost: Lost | None = None) -> tuple[np.ndarray, list[Fault]]:
     """The edges that hold, and a fault for each that does not; one to a rule that was lost is not called loose."""
     index = {rule.id: position for position, rule in enumerate(rules)}
-    faults, below = [], {}
+    faults: list[Fault] = []
+    below: dict[int, list[int]] = {}
     for rule in rules:
         targets = []
         for other in rule.outranks:
@@ -204,9 +205,7 @@ def _edges(rules: Sequence[Rule], lost: Lost | None = None) -> tuple[np.ndarray,
     return np.array(pairs, dtype=np.int32).reshape(-1, 2), faults
 
 
-def _loose(
-    rule: Rule, other: str, known: Collection[str], lost: Lost | None, *, suggest: bool = False
-) -> Fault | None:
+def _loose(rule: Rule, other: str, known: Collection[str], lost: Lost | None, *, suggest: bool = False) -> Fault | None:
     """The fault of an edge that leads to no other rule, where no rule was lost that it may lead to."""
     if (other in known and other != rule.id) or (lost is not None and (lost.files or other in lost.ids)):
         return None

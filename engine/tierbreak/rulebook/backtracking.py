@@ -97,7 +97,9 @@ class _Positions:
             return self._sequence(value[3])
         if op is sre.BRANCH:
             parts = [self._sequence(branch) for branch in value[1]]
-            first, last = (sum((getattr(part, end) for part in parts), Counter()) for end in ("first", "last"))
+            first, last = Counter[int](), Counter[int]()
+            for part in parts:
+                first, last = first + part.first, last + part.last
             return _Part(sum(part.empty for part in parts), first, last)
         if op in _REPEATS:
             return self._repeat(*value)

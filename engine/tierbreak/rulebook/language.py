@@ -38,9 +38,9 @@ _TAKE_OUT = "take it out: patterns are caseless, and a text is one line"
 _FOREIGN = [
     (r"\(\?[aiLmsux-]+[:)]", "a flag within a pattern is not read alike by all engines", _TAKE_OUT),
     (r"\(\?P?<\w+>", "a group with a name is not read alike by all engines", "write `(` alone: nothing uses the name"),
-    (r"\(\?P=\w+\)|\\[1-9]\d*", "a reference back cannot be shown to be read in bounded time", "write out what repeats"),
+    (r"\(\?P=\w+\)|\\[1-9]\d*", "a reference back cannot be read in bounded time", "write out what repeats"),
     (r"\(\?>", "an atomic group is not read by all engines", "write `(?:`"),
-    (r"(?:[*+?]|\{\d+(?:,\d*)?\})\??[*+?{]", "a repeat of a repeat is not read alike by all engines", "write one of the two"),
+    (r"(?:[*+?]|\{\d+(?:,\d*)?\})\??[*+?{]", "a repeat of a repeat is not read alike by all engines", "write one"),
     (r"\{(?:\d*,)?\d{4,}(?:,\d*)?\}", "repeat is too large", "use `*`, or a smaller number, at most 999"),
     (r"\{\d*(?:,\d*)?\}", "a count is not read alike by all engines", "write {2}, {2,} or {0,2}"),
     (r"\{", "`{` begins no count", r"write \{ for the character"),
@@ -128,7 +128,10 @@ def parse(pattern: str) -> Any:
 def fits(text: str) -> str:
     """The text of `words` or `exact`, if any text that rules see can hold it. Raises PatternError."""
     if len(text) > FOLDED_CHARS:
-        says, expected = f"text has {len(text):,} characters", f"at most {FOLDED_CHARS:,}: rules see no more of any text"
+        says, expected = (
+            f"text has {len(text):,} characters",
+            f"at most {FOLDED_CHARS:,}: rules see no more of any text",
+        )
         raise PatternError(says, "", expected, "write what its beginning holds")
     return text
 

@@ -28,26 +28,27 @@ def compose(path: Path, data: bytes) -> yaml.MappingNode | Fault:
     def fault(says: str, found: str, expected: str, fix: str, line: int = 0, column: int = 0) -> Fault:
         return Fault("R001", path, line, column, says, found, expected, fix)
 
+    root: yaml.Node | Fault | None
     try:
         text = data.decode("utf-8-sig")
-        if refused := _separator(path, text) or _alias(path, text):
-            return refused
-        root = yaml.compose(text, Loader=Loader)
+        root = _separator(path, text) or _alias(path, text) or yaml.compose(text, Loader=Loader)
     except UnicodeDecodeError as error:
-        return fault("file is not UTF-8", f"byte {error.start}", "UTF-8 text", "save it as UTF-8")
+        root = fault("file is not UTF-8", f"byte {error.start}", "UTF-8 text", "save it as UTF-8")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        return fault(f"not YAML: {error.problem or error.context}", "", "YAML", "mend the line or quote the text", *place)
+        root = fault(
+            f"not YAML: {error.problem or error.context}", "", "YAML", "mend the line or quote the text", *place
+        )
     except yaml.YAMLError as error:
-        return fault("not YAML", str(error), "YAML", "remove the characters named")
+        root = fault("not YAML", str(error), "YAML", "remove the characters named")
     except RecursionError:  # libyaml has a limit of its own
-        return fault("lists stand in lists without end", "", "a rule file, seven levels deep", "write it flat")
+        root = fault("lists stand in lists without end", "", "a rule file, seven levels deep", "write it flat")
     if root is None:
-        return fault("file is empty", "", "a mapping with `brand` and `rules`", "write a rule or delete it")
-    if not isinstance(root, yaml.MappingNode):
+        root = fault("file is empty", "", "a mapping with `brand` and `rules`", "write a rule or delete it")
+    if not isinstance(root, yaml.MappingNode | Fault):
         says, place = "file is not a mapping", (root.start_mark.line + 1, root.start_mark.column + 1)
-        return Fault("R002", path, *place, says, "", "`brand:` at the top", "start with `brand: …`")
+        root = Fault("R002", path, *place, says, "", "`brand:` at the top", "start with `brand: …`")
     return root
 
 

@@ -38,7 +38,7 @@ class Expression:
     one_line    no match of it can hold a newline, so it may be scanned over texts joined by newlines
     prefilter   for a host-only one: the same without its look-arounds, which finds all that it finds and
                 more; empty where that is no usable regex (Hyperscan's own PREFILTER mode then serves)
-    whole       it is a whole text as a person wrote it (`exact`), which any rule that happens to fill the text yields to
+    whole       it is a whole text as a person wrote it (`exact`): any rule that happens to fill the text yields to it
     """
 
     source: bytes

@@ -294,6 +294,7 @@ def test_meaning_is_more_than_the_tree():
         ("%YAML 1.1\n---\nbrand: x", "a directive in line 1"),
         ("? [a]\n: b", "a key that is no text in line 1"),
         ("# only\n{}", "an empty mapping"),
+        ("\n".join("  " * depth + "a:" for depth in range(900)), "lists in lists more than 50 deep"),
     ],
 )
 def test_unusual_yaml_is_left_alone(text, what, tmp_path):
@@ -401,3 +402,9 @@ def test_a_failed_write_leaves_the_file(folder, monkeypatch):
         write(place, "new: x\n")
     assert place.read_text() == "fragments: {gap: ' *'}\n"
     assert sorted(path.name for path in folder.iterdir()) == ["common.yaml", "rideshare"]
+
+
+@pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029"])
+def test_a_separator_that_yaml_alone_takes_for_a_line_is_left_alone(separator):
+    with pytest.raises(Unusual, match="a line separator that is no newline"):
+        formatted(f"brand: uber # a{separator}owner: me\nrules: []\n")

@@ -151,6 +151,23 @@ class TestFiles:
         assert "mended" not in run("--fix")[2]
 
 
+class TestProved:
+    def test_of_two_rules_that_find_the_same_one_is_to_go_and_not_both(self, folder, settings):
+        """Whoever followed both would lose the brand."""
+        twice = SOUND + SOUND.partition("rules:\n")[2].replace("uber.trip", "uber.too")
+        thrice = twice + SOUND.partition("rules:\n")[2].replace("uber.trip", "uber.third")
+        for text, told in ((SOUND, 0), (twice, 1), (thrice, 2)):
+            assert [code for _, _, code in check(folder, settings, uber=text)].count("R061") == told
+
+    def test_a_pattern_that_an_engine_refuses_is_a_fault_and_hides_no_other(self, folder, settings):
+        refused = "match: [{regex: '^(?:[AB].{0,99}){3,19}C'}]\n    unless: [{words: UBER}]"
+        text = SOUND + f"  - id: uber.large\n    {refused}\n    examples: [ABABAC]\n"
+        assert check(folder, settings, uber=text, lyft=lyft(WARNED)) == [
+            ("lyft.yaml", 4, "R040"),
+            ("uber.yaml", 8, "R020"),
+        ]
+
+
 class TestIgnores:
     def test_hidden_behind_above_and_for_the_file(self, folder, settings):
         behind = WARNED.replace("uber.trip", "uber.trip  # tierbreak: ignore[R040] soon")

@@ -71,7 +71,9 @@ def test_github_says_one_line_a_fault_and_escapes_what_ends_one():
     lines = golden.FORMATS["github"].read_text().splitlines()
     assert len(lines) == 4
     assert all(line.count("::") == 2 for line in lines)
-    assert lines[0].startswith("::error file=empty.yaml,title=R001%3A file or folder cannot be read as rules::file is empty; ")
+    assert lines[0].startswith(
+        "::error file=empty.yaml,title=R001%3A file or folder cannot be read as rules::file is empty; "
+    )
     assert lines[1].startswith("::notice file=hulu.yaml,line=5,col=22,title=R051%3A ")
     assert all("%0Afix: " in line for line in lines)
 

@@ -342,7 +342,12 @@ def test_every_fault_of_an_approvals_file_is_named_with_its_line(compare, tmp_pa
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("[[approval]\n", "not TOML"), ("[approvals]\n", "unknown table 'approvals'"), (None, "cannot be read")],
+    [
+        ("[[approval]\n", "not TOML"),
+        ("a = " + "[" * 100_000, "not TOML"),
+        ("[approvals]\n", "unknown table 'approvals'"),
+        (None, "cannot be read"),
+    ],
 )
 def test_a_file_that_is_none_of_approvals(compare, tmp_path, text, says):
     path = tmp_path / "x.toml"

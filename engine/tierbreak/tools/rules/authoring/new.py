@@ -23,8 +23,8 @@ from pathlib import Path
 import polars as pl
 
 import tierbreak
-from tierbreak.core.nearest import nearest
 from tierbreak.bundle import shipped
+from tierbreak.core.nearest import nearest
 from tierbreak.core.normalise import normalise
 from tierbreak.engine import Engine
 from tierbreak.errors import RulebookError, SettingsError

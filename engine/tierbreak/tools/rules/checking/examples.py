@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,9 @@ from tierbreak.rulebook import DECIDES, EVERY, Example, Rule
 from tierbreak.tiers.rules.exact import ExactPattern
 from tierbreak.tools.rules.checking.codes import fault
 from tierbreak.tools.rules.checking.subject import Subject
+
+#: Examples of which it is looked into how they were lost: each is decided once more, and most are lost alike.
+EXPLAINED = 100
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def _decided(subject: Subject, engine: Engine) -> Iterator[Fault]:
     doubtful = [at for at, (each, row) in enumerate(zip(asked, decided, strict=True)) if row["rule"] != each.rule.id]
     matched = dict(zip(doubtful, _matched_by_own(engine, [asked[at] for at in doubtful]), strict=True))
     lost = subject.reading.lost
+    beaten = count()
     for at, (each, row) in enumerate(zip(asked, decided, strict=True)):
         # What was not read may be what should have won.
         missing = lost.files or bool({each.want, each.rule.brand, EVERY} & lost.brands)
@@ -62,7 +67,7 @@ def _decided(subject: Subject, engine: Engine) -> Iterator[Fault]:
         if each.kind == "examples" and not matched.get(at, True) and not undenied:
             yield _unmatched(each)
         elif not missing:
-            yield from _otherwise(engine, each, row)
+            yield from _otherwise(engine, each, row, beaten)
 
 
 def _asked(engine: Engine) -> Iterator[_Asked]:
@@ -99,7 +104,7 @@ def _unmatched(each: _Asked) -> Fault:
     return fault("R030", each.example.place, says, text, "a text that a pattern of `match` finds", fix)
 
 
-def _otherwise(engine: Engine, each: _Asked, row: dict[str, Any]) -> Iterator[Fault]:
+def _otherwise(engine: Engine, each: _Asked, row: dict[str, Any], beaten: Iterator[int]) -> Iterator[Fault]:
     rule, want, got, text = each.rule, each.want, row["brand"], each.example.descriptor
     by = f" by {row['rule']}" if row["rule"] else ""
     said = f"{got}{by}" if got else f"nothing ({row['reason']}{by})"
@@ -112,7 +117,8 @@ def _otherwise(engine: Engine, each: _Asked, row: dict[str, Any]) -> Iterator[Fa
             says, expected = f"{rule.id}: todo is done", f"a gap, but {said} settles it"
             yield fault("R032", each.example.place, says, text, expected, "move it to `examples`")
     elif got != want and each.kind == "examples":
-        how, fix = _beaten(engine, each)
+        explain = next(beaten) < EXPLAINED
+        how, fix = _beaten(engine, each) if explain else ("`tierbreak explain` says how", "mend those before it first")
         won = f"{got} wins{by}" if got else "nothing wins"
         says = f"{rule.id}: example is matched, but {won}: {how}"
         yield fault("R034", each.example.place, says, text, str(want), fix)

@@ -166,7 +166,8 @@ def read_map(path: Path, registry: Registry, *, none: bool = False) -> dict[str,
     header = rows[0] if rows else []
     if not {"name", "id"} <= set(header):
         raise InputError(f"{path}: no columns `name` and `id`; expected a TSV with these in its first line")
-    out, wrong = {}, []
+    out: dict[str, str] = {}
+    wrong: list[str] = []
     for line, cells in enumerate(rows[1:], start=2):
         row = dict(zip(header, cells, strict=False))
         name, id = row.get("name", ""), row.get("id", "").strip()

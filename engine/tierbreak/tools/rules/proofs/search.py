@@ -18,8 +18,8 @@ from typing import Protocol
 import polars as pl
 
 from tierbreak.core import normalise
-from tierbreak.tools.rules.proofs.automaton import FOUND, LOST, Automaton
 from tierbreak.rulebook.byte_sets import byte_set
+from tierbreak.tools.rules.proofs.automaton import FOUND, LOST, Automaton
 from tierbreak.tools.rules.proofs.syntax import FOLDED
 
 #: States of the product that one search may visit.

@@ -19,7 +19,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-from tierbreak.rulebook.byte_sets import ALL, WORD_BYTES, byte_set, taken
+from tierbreak.rulebook.byte_sets import WORD_BYTES, byte_set, taken
 
 #: Kinds of what stands behind a point, a bit each: a word character, another character, the end of the text.
 WORD, OTHER, END = 1, 2, 4
@@ -196,5 +196,3 @@ def welcome(assertion: Any, before: int) -> int:
         return END
     edge = OTHER | END if before == AFTER_WORD else WORD
     return edge if assertion is sre.AT_BOUNDARY else ANYTHING & ~edge
-
-

@@ -76,7 +76,7 @@ def read(path: Path, brands: Collection[str]) -> tuple[Approval, ...]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not TOML: {error}") from None
     entries = given.pop("approval", [])
     lines = text.splitlines()
