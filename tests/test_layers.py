@@ -28,6 +28,8 @@ HOMES = {
     "scipy": "tools/",
     "typer": "cli/",
     "rich": "cli/",
+    "duckdb": "duckdb.py",
+    "pyarrow": "duckdb.py",
 }
 
 #: What the modules of a layer may import of this package, besides their own folder: the first row that fits a path
@@ -48,6 +50,7 @@ LAYERS = (
     ("cli/", ("",)),
     ("__main__.py", ("cli",)),
     ("bundle.py", ("files/archive", "files/atomic", "errors")),
+    ("duckdb.py", ("engine", "core", "errors")),
     ("packing.py", ("engine", "parts", "bundle", "tiers", "files/atomic", "errors")),
     ("__init__.py", ("engine", "rollout", "core", "settings", "errors")),
     ("", (
