@@ -126,6 +126,42 @@ def test_help_needs_no_heavy_library():
     assert out.stdout == "[]\n"
 
 
+@pytest.fixture
+def bash(monkeypatch, tmp_path):
+    """A home of its own, and bash as the shell that called."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    return tmp_path
+
+
+def test_completion_is_shown_and_installed(run, bash):
+    shown = run("--show-completion")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.endswith("complete -o default -F _tierbreak_completion tierbreak\n")
+    assert run("--install-completion").code == 0
+    assert (bash / ".bash_completions" / "tierbreak.sh").read_text().strip() == shown.out.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("tierbreak cla", ["classify"]), ("tierbreak rules ch", ["check"]), ("tierbreak classify --no-m", ["--no-model"])],
+)
+def test_the_shell_completes_a_line(run, monkeypatch, line, words):
+    """What the installed script does at every Tab: this process is asked, and answers instead of running."""
+    monkeypatch.setenv("_TIERBREAK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    ran = run()
+    assert (ran.code, ran.out.split(), ran.err) == (0, words, "")
+
+
+def test_a_shell_that_is_not_known_is_named(run, monkeypatch):
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("csh", "/bin/csh"))
+    ran = run("--show-completion")
+    assert (ran.code, ran.out) == (1, "")
+    assert "csh" in ran.err
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_closed_pipe_ends_it_quietly(tmp_path, rules, unbuffered):
     """Unbuffered, Python hands writes straight to the pipe, which may take a part of one without a word."""

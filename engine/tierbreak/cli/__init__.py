@@ -54,7 +54,6 @@ app = typer.Typer(
     name="tierbreak",
     help="Bank-statement descriptors into brands: rules, cache, BERT, and arbitration that explains every answer.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
