@@ -1,4 +1,4 @@
-"""The engine as a function of SQL: `pip install 'tierbreak[duckdb]'`, then `python examples/duckdb_query.py`."""
+"""The engine as a function of SQL: `pip install '.[duckdb]'`, then `python examples/duckdb_query.py`."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """An HTTP service around one engine a process.
 
-pip install tierbreak fastapi uvicorn
+pip install . fastapi uvicorn
 cd examples
 TIERBREAK_STATE=/tmp/tierbreak tierbreak warm
 TIERBREAK_STATE=/tmp/tierbreak uvicorn service:app --workers 2

@@ -11,6 +11,7 @@ import yaml
 
 from tierbreak import Engine, Settings
 from tierbreak.cli import app
+from tierbreak.duckdb import register
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -28,7 +29,7 @@ def test_python_blocks_are_true():
                 assert repr(eval(code, scope)) == expected, line
             else:
                 exec(line, scope)
-    assert shown == 3
+    assert shown == 5
     scope["engine"].close()
 
 
@@ -41,6 +42,32 @@ def test_console_blocks_are_true(command, shown):
     got = run.stdout.replace(f"{ROOT}/", "")
     whole, cut, _ = shown.partition("…")
     assert got.startswith(whole) if cut else got == shown
+
+
+def test_the_first_table_is_true(state):
+    """What the shipped rules and model say of each descriptor: its brand's name, then the tier or the reason."""
+    rows = re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \| ", README.partition("## Start")[0], flags=re.MULTILINE)
+    with Engine.load(cache=None, settings=Settings(state=state)) as engine:
+        decisions = engine.classify_many([descriptor for descriptor, _, _ in rows])
+    said = [(decision.brand_name or "none", decision.tier or decision.reason) for decision in decisions]
+    assert said == [(brand, by) for _, brand, by in rows]
+    assert len(rows) == 10
+
+
+def test_the_sql_block_is_a_query_that_works(shipped_rules):
+    duckdb = pytest.importorskip("duckdb", reason="the extra `duckdb` is not installed")
+    pytest.importorskip("pyarrow", reason="the extra `duckdb` is not installed")
+    (query,) = re.findall(r"```sql\n(.*?)```", README, flags=re.DOTALL)
+    with duckdb.connect() as connection:
+        register(connection, shipped_rules)
+        connection.execute("CREATE TABLE statement AS FROM (VALUES ('LYFT'), ('LYFT RIDE'), (NULL)) rows(descriptor)")
+        assert set(connection.sql(query).fetchall()) == {("lyft", None, 2), (None, "blank", 1)}
+
+
+def test_what_the_readme_links_to_is_there():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_the_yaml_block_is_a_rule_that_works(tmp_path, state):
