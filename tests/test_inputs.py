@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierbreak import BatchError, TierbreakError
+from tierbreak import BatchError, Engine, Settings, TierbreakError
 from tierbreak.core import cells
 from tierbreak.core.tables import GUARDED
 from tierbreak.files.columns import Columns
@@ -123,6 +123,16 @@ def test_a_cell_is_read_alike_by_frame_file_and_request(name, cell, want):
         "request": cells.read(cells.one("X", {name: cell})).rows[name].to_list(),
     }
     assert ways == {way: [want] for way in ways}
+
+
+def test_a_code_without_its_zero_is_the_same_in_rule_and_row(tmp_path, state):
+    """742 is written 0742: veterinary services."""
+    (tmp_path / "x.yaml").write_text(
+        "brand: uber\nowner: x\nrules: [{id: x, match: [{words: KETTLE}], when: {mcc: ['742']}}]\n"
+    )
+    with Engine.load(rules=tmp_path, model=None, cache=None, settings=Settings(state=state)) as engine:
+        said = [engine.classify_one("KETTLE", mcc=mcc).brand for mcc in ("742", "0742", 742, "743", None)]
+    assert said == ["uber", "uber", "uber", None, None]
 
 
 def test_a_day_is_that_of_its_own_zone():

@@ -195,6 +195,8 @@ class FileReader:
             key: tuple(t for n in self._list(keys.get(key), f"a list under `{key}`") if (t := self._text(n)))
             for key in ("mcc", "country", "source")
         }
+        # As rows are read: a code that lost its leading zero is the code all the same.
+        lists["mcc"] = tuple(code.zfill(4) for code in lists["mcc"])
         return Condition(
             sign=self._choice(keys.get("sign"), ("debit", "credit")),
             amount=tuple(bounds),
