@@ -12,6 +12,7 @@ import polars as pl
 from tierbreak.core.normalise import normalise
 from tierbreak.core.tables import schema
 from tierbreak.rulebook import EVERY, Pattern, Rulebook
+from tierbreak.tiers.rules.exact import ExactPattern
 from tierbreak.tools.models.simulate.draw import Draw
 
 #: One row an example or counterexample: `brand` a registry id, null where no brand's; `merchant` is false where the
@@ -48,7 +49,7 @@ def written(book: Rulebook) -> dict[str, list[str]]:
 def examples(book: Rulebook) -> pl.DataFrame:
     """EXAMPLES of the whole book: each example with its rule's brand, each counterexample with who should win it."""
     nobodys = [
-        re.compile(pattern.expression.source.decode())
+        ExactPattern(pattern.expression)
         for rule in book.rules
         if rule.brand == EVERY
         for pattern in rule.match
@@ -60,7 +61,7 @@ def examples(book: Rulebook) -> pl.DataFrame:
             brand = None if none else example.expect
             if rule.deny and not none and brand is None:
                 continue
-            merchant = brand is not None or not any(at.search(example.descriptor.upper()) for at in nobodys)
+            merchant = brand is not None or not any(at.matches(example.descriptor.upper().encode()) for at in nobodys)
             if rule.deny and rule.brand != EVERY and none:
                 merchant = True
             rows.append((example.descriptor, brand, merchant))
@@ -80,11 +81,11 @@ def _drawn(pattern: Pattern, draw: Draw) -> Iterator[str]:
         tree = _parser.parse(source)
     except re.error:
         return
-    compiled = re.compile(source)
+    exact = ExactPattern(pattern.expression)  # not `re`, which may try ways without end
     seen = set()
     for _ in range(_TRIES):
         text = re.sub(" +", " ", "".join(_walk(tree, draw))).strip()
-        if text not in seen and compiled.search(text):
+        if text not in seen and exact.matches(text.encode()):
             seen.add(text)
             yield text
 
