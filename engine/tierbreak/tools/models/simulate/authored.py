@@ -48,12 +48,7 @@ def written(book: Rulebook) -> dict[str, list[str]]:
 
 def examples(book: Rulebook) -> pl.DataFrame:
     """EXAMPLES of the whole book: each example with its rule's brand, each counterexample with who should win it."""
-    nobodys = [
-        ExactPattern(pattern.expression)
-        for rule in book.rules
-        if rule.brand == EVERY
-        for pattern in rule.match
-    ]
+    nobodys = [ExactPattern(pattern.expression) for rule in book.rules if rule.brand == EVERY for pattern in rule.match]
     rows = []
     for rule in book.rules:
         for example in (*rule.examples, *rule.counterexamples):
