@@ -2,10 +2,15 @@
 
 from importlib.util import find_spec
 
+import hypothesis
 import pytest
 
 from engines import CASE_RULES
 from tierbreak import Engine, Settings
+
+# A slow machine makes no test fail.
+hypothesis.settings.register_profile("tierbreak", deadline=None)
+hypothesis.settings.load_profile("tierbreak")
 
 #: What builds models needs the extra `train`.
 collect_ignore = (
