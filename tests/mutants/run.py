@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from slips import PACKAGE, REPOSITORY, Slip, listed, wilson
+from slip import PACKAGE, REPOSITORY, Slip, listed, wilson
 
 #: Copied, because tests find the code and data of the project by their own place; the rest is linked.
 COPIED = ("engine", "tests", "pyproject.toml")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from mutants.slips import PACKAGE, REPOSITORY, listed, wilson
+from mutants.slip import PACKAGE, REPOSITORY, listed, wilson
 
 SLIPS = listed()
 
