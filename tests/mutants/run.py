@@ -39,22 +39,27 @@ def main() -> int:
     if told.which:
         slips = [slip for slip in slips if slip.area in told.which or slip.name in told.which]
 
-    print("the tests without any slip ...", flush=True)
-    said = outcome(None, sorted({test for slip in slips for test in slip.tests}), told.timeout * 4)
-    if said != "not noticed":
-        print(f"they do not pass: {said}")
-        return 1
-    with ThreadPoolExecutor(told.jobs) as pool:
+    with tempfile.TemporaryDirectory(prefix="tierbreak-mutants-") as folder, ThreadPoolExecutor(told.jobs) as pool:
+        warm = Path(folder)
+        print("the tests without any slip ...", flush=True)
+        said = outcome(None, sorted({test for slip in slips for test in slip.tests}), 4 * told.timeout, warm)
+        if said != "not noticed":
+            print(f"they do not pass: {said}")
+            return 1
         outcomes = []
-        for slip, said in zip(slips, pool.map(lambda slip: outcome(slip, slip.tests, told.timeout), slips), strict=True):
+        tried = pool.map(lambda slip: outcome(slip, slip.tests, told.timeout, warm), slips)
+        for slip, said in zip(slips, tried, strict=True):
             print(f"{said:<12} {slip.name:<45} {'' if said.startswith('noticed') else slip.why}", flush=True)
             outcomes.append(said)
     print(table(slips, outcomes))
     return 1 if any(worse(slip, said) for slip, said in zip(slips, outcomes, strict=True)) else 0
 
 
-def outcome(slip: Slip | None, tests: Sequence[str], timeout: float) -> str:
-    """`noticed`, `noticed (timeout)` or `not noticed`; anything else says why it cannot be told."""
+def outcome(slip: Slip | None, tests: Sequence[str], timeout: float, warm: Path) -> str:
+    """`noticed`, `noticed (timeout)` or `not noticed`; anything else says why it cannot be told.
+
+    warm   the cache folder that the tests without a slip fill; every slip begins with a copy of it
+    """
     with tempfile.TemporaryDirectory(prefix="tierbreak-mutant-") as folder:
         copy = Path(folder) / "copy"
         copied(copy)
@@ -65,11 +70,18 @@ def outcome(slip: Slip | None, tests: Sequence[str], timeout: float) -> str:
             except (ValueError, OSError) as error:
                 return f"error: {error}"
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        # What is compiled and kept between runs must not be found by the next slip, nor by the person at work here.
-        own = {"PYTHONPATH": str(copy / "engine"), "XDG_CACHE_HOME": f"{folder}/cache", "TMPDIR": folder}
+        # What a slip compiles and keeps must not be found by the next one, nor by the person at work here.
+        cache = warm if slip is None else Path(shutil.copytree(warm, f"{folder}/cache"))
+        own = {"PYTHONPATH": str(copy / "engine"), "XDG_CACHE_HOME": str(cache), "TMPDIR": folder}
         try:
             done = subprocess.run(
-                command, cwd=copy, env={**os.environ, **own}, timeout=timeout, capture_output=True, text=True, check=False
+                command,
+                cwd=copy,
+                env={**os.environ, **own},
+                timeout=timeout,
+                capture_output=True,
+                text=True,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return "noticed (timeout)"
