@@ -1,5 +1,6 @@
 """Claims about rules: each verdict on a book made for it, then random books against the engine on every text."""
 
+import datetime as dt
 import random
 
 import pytest
@@ -147,6 +148,23 @@ def test_a_guard_shadows_where_it_is_implied(parts_of, above, under, dead):
     assert claim.verdict == ("never-wins" if dead else "wins")
 
 
+@pytest.mark.parametrize(
+    ("dates", "day"),
+    [("{from: 2020-01-01}", dt.date(2019, 12, 31)), ("{to: 2030-12-31}", dt.date(2031, 1, 1))],
+)
+def test_a_rule_wins_on_the_day_beside_the_dates_of_the_one_above(parts_of, dates, day):
+    above = f"id: l, match: [{{regex: UBER}}], outranks: [u], valid: {dates}"
+    claim = claims_of(parts_of({UBER: rules("id: u, match: [{regex: UBER}]"), LYFT: rules(above)}))["u"]
+    assert (claim.verdict, claim.witness.row.date) == ("wins", day)
+
+
+@pytest.mark.parametrize("limit", ["valid: {to: 2030-12-31}", "when: {amount: {lt: 5}}"])
+def test_a_deny_rule_with_a_limit_ends_no_other_for_ever(parts_of, limit):
+    every = deny(f"id: e, match: [{{regex: WAGES}}], {limit}")
+    claims = claims_of(parts_of({UBER: deny("id: d, match: [{words: WAGES UBER}]"), "*": every}))
+    assert said(claims["d"]) == ("unknown", (), ())
+
+
 def test_guards_that_cover_only_together(parts_of):
     book = {
         UBER: rules("id: u, match: [{words: UBER}], when: {amount: {gt: 0}}"),
@@ -188,6 +206,20 @@ def test_redundant_within_a_brand(parts_of):
     assert found["c"][1] is False  # its match is longer than UBER: it may settle a text that UBER cannot
     assert "b" not in found
     assert [claim.verdict for claim in proofs.claims] == ["separate"] * 4
+
+
+def test_of_two_equal_rules_the_one_with_an_edge_of_its_own_is_no_harm_to_keep(parts_of):
+    """a beats l by its edge: to drop a loses texts to l. h beats a by its edge: to drop b leaves them to h."""
+    book = {
+        UBER: rules("id: a, match: [{words: UBER}], outranks: [l]", "id: b, match: [{words: UBER}]"),
+        LYFT: rules("id: l, match: [{words: UBER TRIP}]"),
+    }
+    assert {each.rule: each.harmless for each in prove(parts_of(book)).redundant} == {"a": False, "b": True}
+    book = {
+        UBER: rules("id: a, match: [{words: UBER}]", "id: b, match: [{words: UBER}]"),
+        LYFT: rules("id: h, match: [{words: TRIP}], outranks: [a]"),
+    }
+    assert {each.rule: each.harmless for each in prove(parts_of(book)).redundant} == {"a": True, "b": False}
 
 
 def test_entangled_pairs(parts_of):

@@ -97,6 +97,36 @@ def test_an_unless_that_wakes_a_rule(stats):
     assert [(each.rule, each.brand, each.rows) for each in woken] == [("lyft.freight", "lyft", 1)]
 
 
+@pytest.fixture(scope="module")
+def third(tmp_path_factory):
+    """Figures of three rules, each found within the text of the next. Without its `unless`, uber.part would take
+    UBER FREIGHT CO from lyft.whole by its edge, and lose it to starbucks.longer, whose match is longer.
+    """
+    folder = tmp_path_factory.mktemp("third")
+    rules = {
+        "uber": "{id: uber.part, match: [{words: FREIGHT}], unless: [{words: CO}], outranks: [lyft.whole]}",
+        "lyft": "{id: lyft.whole, match: [{words: UBER FREIGHT CO}]}",
+        "starbucks": "{id: starbucks.longer, match: [{words: FREIGHT CO}]}",
+    }
+    for brand, rule in rules.items():
+        (folder / f"{brand}.yaml").write_text(f"brand: {brand}\nowner: x\nrules: [{rule}]\n")
+    (folder / "rows.csv").write_text("descriptor,date\nFREIGHT,2024-01-05\nUBER FREIGHT CO,2024-02-01\n")
+    with Engine.load(rules=folder, model=None, cache=None) as engine:
+        traffic = Traffic.read(str(folder / "rows.csv"), [engine.parts.book])
+        yield measure(engine.parts, traffic, engine.settings, timed=False)
+
+
+def test_what_a_third_rule_would_win_is_not_handed_over_by_an_unless(third):
+    assert [(rule.id, rule.decided.rows) for rule in third.rules] == [
+        ("lyft.whole", 1), ("starbucks.longer", 0), ("uber.part", 1),
+    ]  # fmt: skip
+    assert (third["uber.part"].excluded, third["uber.part"].woke, third["uber.part"].needless) == (1, 0, 0)
+
+
+def test_a_match_that_its_unless_silences_is_not_the_last(third):
+    assert third["uber.part"].last == dt.date(2024, 1, 5)
+
+
 def test_examples_and_traffic(stats):
     """UBR HOME is the one of uber.trip's ten rows whose form no example has."""
     assert stats["uber.trip"].unlike == 1 / 10

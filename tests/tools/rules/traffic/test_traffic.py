@@ -65,6 +65,15 @@ def test_rows_alike_are_counted_together(engine, tmp_path):
     assert sorted(traffic.rows["money"].to_list()) == [5, 5, 10, 100, 104.5]
 
 
+def test_days_are_told_apart_at_both_ends_of_a_rules_dates(engine, tmp_path):
+    """`uber.old` holds from 2020-01-01 to 2020-12-31: one day before, three within, two after."""
+    days = ["2019-12-31", "2020-01-01", "2020-06-01", "2020-12-31", "2021-01-01", "2022-01-01"]
+    traffic = Traffic.read(write(tmp_path, [("UBR", -5.0, day, "5999") for day in days]), [engine.parts.book])
+    assert sorted(traffic.rows.select("date", "n").rows()) == [
+        (dt.date(2019, 12, 31), 1), (dt.date(2020, 1, 1), 3), (dt.date(2021, 1, 1), 2),
+    ]  # fmt: skip
+
+
 def test_weights_and_what_is_missing(engine, tmp_path):
     (tmp_path / "w.tsv").write_text("count\tmerchant_name\n3\tUBER\n2\tUBER\n4\tJOE\n")
     traffic = Traffic.read(str(tmp_path / "w.tsv"), [engine.parts.book], columns={"weight": "count"})
@@ -126,6 +135,8 @@ MASKED = {
     "CHECK 1234 JOHN": "CHECK #### …",
     "CHECK #1234 JOHN": "CHECK ##### …",
     "CHECK NO. 12 JOHN": "CHECK NO. ## …",
+    "KIM12@MAIL.COM": "…@MAIL.COM",
+    "PP*KIM.LEE-3+shop_1@MAIL.COM": "PP*…@MAIL.COM",
     "TRANSFER 0412 SAVINGS FROM JOHN": "TRANSFER #### SAVINGS FROM …",
     "ONLINE XFER FROM JOHN TO KIM": "ONLINE XFER FROM …",
     # what stays, but for its digits
