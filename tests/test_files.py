@@ -165,6 +165,12 @@ def test_each_kind_of_broken_row_is_kept_and_reported(tmp_path):
     assert len(rows) == 8
 
 
+def test_blank_lines_above_the_header_count_as_lines(tmp_path):
+    """The header stands on line 3, after two blank lines; SHELL OIL on line 5."""
+    _, broken, reports = read(tmp_path / "in.csv", b"\n\r\nmemo,amount\nUBER,5.00\nSHELL OIL\n")
+    assert (broken, reports) == ([1], ["line 5: 1 fields where the header has 2"])
+
+
 def test_a_broken_line_goes_into_the_column_asked_for(tmp_path):
     path = tmp_path / "in.csv"
     path.write_bytes(b"date,memo\na,b,c\n")

@@ -235,6 +235,22 @@ def test_stopped_is_stopped(engine, folder):
     assert not third._thread.is_alive()
 
 
+def test_what_is_being_built_when_the_watch_is_stopped_does_not_serve(engine, folder, monkeypatch):
+    again, begun = Parts.again, threading.Event()
+
+    def stopped_meanwhile(parts, settings):
+        begun.wait(10)
+        following.stop()
+        return again(parts, settings)
+
+    save(folder, "starbucks")
+    monkeypatch.setattr(Parts, "again", stopped_meanwhile)
+    following = engine.watch(every=0.01)
+    begun.set()
+    soon(lambda: not following._thread.is_alive())
+    assert (brand(engine), following.reloads) == ("lyft", 0)
+
+
 def test_on_change_may_stop_the_watch_and_may_fail(engine, folder, caplog):
     def stop(_):
         following.stop()

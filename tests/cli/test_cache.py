@@ -26,6 +26,16 @@ def test_stats_and_clear(run, tmp_path):
     assert CacheTier.stores(tmp_path) == []
 
 
+def test_sizes_are_in_mebibytes(run, tmp_path):
+    """Two stores of 3 and 1.5 times 1024 * 1024 bytes, whatever LMDB takes on this disk."""
+    filled(tmp_path)
+    (store,) = CacheTier.stores(tmp_path)
+    with (store.path / "padding").open("wb") as file:
+        file.truncate(3 * 2**20 + 2**19 - store.bytes_on_disk)
+    assert run("cache", "stats", "--cache", tmp_path).out.splitlines()[2].split()[2:4] == ["3.5", "MiB"]
+    assert run("cache", "clear", "--cache", tmp_path).out.startswith("removed 1 cache stores, 3.5 MiB, ")
+
+
 def test_an_empty_cache_says_so(run, tmp_path):
     assert run("cache", "stats", "--cache", tmp_path) == (0, f"no cache stores in {tmp_path}\n", "")
 

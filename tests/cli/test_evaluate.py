@@ -51,6 +51,20 @@ def test_the_engine_is_a_side(run, gold, tmp_path, monkeypatch, engine):
     assert figures["reasons"] == [{"name": "no-match", "rows": 2, "branded": 1, "no_brand": 1}]
 
 
+def test_the_brands_of_an_overlay_are_known(run, tmp_path):
+    """Its rules are the engine's too: one of two rows is right, by name."""
+    head = "id,name,sector,parent,aliases,domain,wikidata,status,replaced_by,since\n"
+    overlay, gold = tmp_path / "overlay", tmp_path / "gold.tsv"
+    overlay.mkdir()
+    (overlay / "brands.csv").write_text(head + "teal-kettle,Teal Kettle,coffee,,,,,active,,\n")
+    gold.write_text("descriptor\ttruth\nTEAL KETTLE\tteal-kettle\nCAFE OF NOBODY\t\n")
+    told = ("evaluate", gold, "--model", "exact-name", "--json", tmp_path / "o.json")
+    assert "no brand `teal-kettle`" in run(*told).err
+    ran = run(*told, "--overlay", overlay)
+    assert ran.code == 0, ran.err
+    assert json.loads((tmp_path / "o.json").read_text())["model"]["exact"]["top_1"]["part"] == 1
+
+
 def test_a_wrong_gold_set_is_refused(run, tmp_path):
     (tmp_path / "gold.tsv").write_text("descriptor\ttruth\nNETFLIX\tnetflicks\n")
     ran = run("evaluate", tmp_path / "gold.tsv", "--model", "exact-name")

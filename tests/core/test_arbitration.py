@@ -167,6 +167,16 @@ def test_deny_takes_its_brand_out_for_every_tier():
     assert kinds(out) == ["denied", "denied", "denied"]
 
 
+def test_a_denied_answer_is_the_reason_although_rules_contest_the_case():
+    """Taxi and bakery contest both cases; of the first uber is denied, which the model names in both."""
+    standing = stand(matches((0, 3), (0, 4), (0, 6), (1, 3), (1, 4)), 2, BOOK)
+    where = spans((0, 3, 0, 4), (0, 4, 5, 9), (1, 3, 0, 4), (1, 4, 5, 9))
+    answers = ranked((0, "model", [(0, 0.99)]), (1, "model", [(0, 0.5)]))
+    out = decide(settle(standing, where, BOOK), answers, standing.vetoed, every(0.9))
+    assert reasons(out) == ["denied", "contested"]
+    assert kinds(out) == ["contested+denied", "contested"]
+
+
 def test_a_text_that_is_no_merchants_is_closed():
     """Rules name bakery and the text is denied to every brand: nobody answers, and the model is not heard."""
     standing = stand(matches((0, 4), (0, 8), (1, 8), (2, 4)), 3, BOOK)

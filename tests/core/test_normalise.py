@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tierbreak.core import normalise as normalise_module
 from tierbreak.core.normalise import FOLDED_CHARS, KEY_CHARS, LARGE, checked, fingerprint, normalise
 from tierbreak.core.normaliser_steps import STEPS
 from tierbreak.core.tables import NORMALISED, check
@@ -202,6 +204,14 @@ def test_the_fingerprint_is_a_hash_that_names_what_is_off() -> None:
     assert len(set(every)) == len(NAMES) + 1
     assert all(len(one) == 64 for one in every)
     assert fingerprint(frozenset(["store", "phone"])) == fingerprint(frozenset(["phone", "store"]))
+
+
+@pytest.mark.parametrize("at", range(len(STEPS)), ids=NAMES)
+def test_the_fingerprint_follows_what_each_step_does(monkeypatch, at: int) -> None:
+    before = fingerprint()
+    changed = replace(STEPS[at], how=(("replace_all", "NO SUCH TEXT", ""),))
+    monkeypatch.setattr(normalise_module, "STEPS", (*STEPS[:at], changed, *STEPS[at + 1 :]))
+    assert fingerprint() != before
 
 
 def test_stats_counts_what_each_step_saves() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierbreak.tools.compare.labelling.cells import wilson
+from tierbreak.tools.compare.labelling.cells import Cell, share, wilson
 from tierbreak.tools.compare.labelling.estimate import estimate
 from tierbreak.tools.compare.labelling.labels import Label, Labels
 from tierbreak.tools.compare.labelling.sampling import draw, totals
@@ -126,6 +126,25 @@ def test_too_few_labels(october):
     assert "of 'disagree'" in why
     empty = estimate(labelled(sample, pairs.joint, lambda unit: None), sample.rows)
     assert all(math.isnan(share.value) for name, share in shares(empty).items() if name[1:2] != ("net",))
+
+
+@pytest.mark.parametrize(("count", "why"), [(10, ""), (9, "9 labelled lines of 'agree' that were drawn by chance")])
+def test_ten_labels_are_enough(count, why):
+    """Of 40 rows on which both say brand 0, every fourth was drawn; all that were labelled are right."""
+    lines = tuple(Label(at, str(at), "agree", SAME, 1.0, 0.25, 0, 0, 0, "") for at in range(count))
+    rows = {**dict.fromkeys(OUTCOMES, 0.0), OUTCOMES[SAME]: 40.0}
+    found = estimate(Labels("labels.tsv", "f" * 64, lines, JOINT.family, {}, ()), rows)
+    precision = found.levels["exact"].sides["new"].precision
+    assert precision.why.startswith(why)
+    assert math.isnan(precision.value) == bool(why)
+
+
+def test_lines_without_a_label_count_as_not_drawn():
+    """100 lines drawn, each with a chance of a half, 10 of them labelled: a chance of a twentieth. Ten of those are
+    worth 10 / 0.95 rows, of which all are right: 1 / (1 + z^2 / 10.526) = 0.7326."""
+    ten, zeros = np.full(10, 2.0), np.zeros(10, int)
+    cell = Cell("agree", False, SAME, 200.0, 0.0, 100, ten, np.full(10, 0.5), zeros, zeros, zeros)
+    assert share(cell, np.ones(10, bool), 1.959964) == pytest.approx((1.0, 0.7326, 1.0), abs=1e-4)
 
 
 def test_sides_that_never_differ(october):

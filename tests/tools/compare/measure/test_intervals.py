@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierbreak.tools.compare.measure.intervals import Ratio, difference, drawn, false_discovery, two_sided, wilson
+from tierbreak.tools.compare.measure.intervals import (
+    Drawn,
+    Ratio,
+    Share,
+    difference,
+    drawn,
+    false_discovery,
+    two_sided,
+    wilson,
+)
 from tierbreak.tools.models.evaluation.statistics import interval, resamples
 
 stats = pytest.importorskip("scipy.stats", reason="the extra `compare` is not installed")
@@ -185,6 +194,14 @@ def test_a_difference_that_never_varies_has_room_for_what_was_not_seen():
         room = float(wilson(0, trials)[1])
         assert difference(made["a"], made["a"]) == pytest.approx((0.0, -room, room))
         assert difference(made["a"], made["b"]) == pytest.approx((1.0, 1.0 - 2 * room, 1.0))
+
+
+def test_a_difference_has_the_room_of_the_side_with_fewer_rows():
+    """Both always right, one on ten keys, the other on a hundred: z^2 / (10 + z^2) = 3.8415 / 13.8415 either way."""
+    sure = np.ones(20)
+    few, many = (Drawn(Share(1.0, 1.0, 1.0, worth, worth), sure, worth) for worth in (10.0, 100.0))
+    for one, other in ((few, many), (many, few)):
+        assert difference(one, other) == pytest.approx((0.0, -0.2775, 0.2775), abs=1e-4)
 
 
 def test_order_of_rows_does_not_matter():

@@ -235,6 +235,21 @@ def test_parts_that_are_replayed_apart_add_up(engine, folder, monkeypatch):
     assert parts.to_dict() == whole.to_dict()
 
 
+def test_causes_stand_in_the_order_of_the_better_of_their_ranks(engine, tmp_path):
+    """Three causes that share nothing. By rows 30, 20, 10; by money 3, 40, 500. Ranks 1 and 3, 2 and 2, 3 and 1."""
+    rows = [("INTUIT SHELL", -0.1, 30), ("GAP WAIVER", -2.0, 20), ("BP COSTCO", -50.0, 10)]
+    report = told(engine, month(tmp_path, rows))
+    assert [(one.volume.rows, one.rank) for one in report.causes] == [(30, (1, 3)), (10, (3, 1)), (20, (2, 2))]
+
+
+def test_of_causes_with_as_many_partners_the_heavier_is_named(engine, tmp_path):
+    """SHELL meets INTUIT and GAP, GAP meets SHELL and WAIVER: both meet two, and the row that both could take falls to
+    the one with more rows, 9 of GAP against 6 of SHELL."""
+    rows = [("SHELL INTUIT", -1.0, 1), ("SHELL GAP", -1.0, 5), ("GAP WAIVER", -1.0, 4)]
+    report = told(engine, month(tmp_path, rows))
+    assert [(one.id, one.volume.rows) for one in report.causes][0] == ("contested:gap.store#1", 9)
+
+
 TOKENS = st.lists(st.sampled_from([
     "UBER", "EATS", "SHELL", "OIL", "COSTCO", "BY", "INSTACART", "PAYROLL", "INTUIT", "MAILCHIMP", "ACMETON", "JOE",
 ]), min_size=1, max_size=6)  # fmt: skip

@@ -266,6 +266,11 @@ def test_budget(compare):
         Budget.of("100%", "71.2%").held(found)
 
 
+def test_a_budget_of_nothing_allows_nothing(compare):
+    with pytest.raises(RulebookError, match="10 more than the budget of 0 % allows"):
+        Budget.of("0%").held(compare())
+
+
 def test_exactly_the_budget_is_within_it(world):
     pl.DataFrame({"descriptor": ["UBER EATS"] + ["JOE"] * 1999}).write_csv(world / "exact.csv")
     found = diff(

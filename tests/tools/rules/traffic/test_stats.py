@@ -123,6 +123,18 @@ def test_what_a_third_rule_would_win_is_not_handed_over_by_an_unless(third):
     assert (third["uber.part"].excluded, third["uber.part"].woke, third["uber.part"].needless) == (1, 0, 0)
 
 
+def test_an_unless_that_hands_rows_to_the_brands_own_family_wakes_nobody(tmp_path):
+    """uber-eats is a child of uber: what the `unless` of its rule leaves to uber's is no other company's."""
+    rule = "{id: eats, match: [{words: UBER EATS}], unless: [{words: RIDE}]}"
+    (tmp_path / "eats.yaml").write_text(f"brand: uber-eats\nowner: x\nrules: [{rule}]\n")
+    (tmp_path / "uber.yaml").write_text("brand: uber\nowner: x\nrules: [{id: trip, match: [{words: UBER}]}]\n")
+    (tmp_path / "rows.csv").write_text("descriptor\nUBER EATS RIDE\n")
+    with Engine.load(rules=tmp_path, model=None, cache=None) as engine:
+        traffic = Traffic.read(str(tmp_path / "rows.csv"), [engine.parts.book])
+        rule = measure(engine.parts, traffic, engine.settings, timed=False)["eats"]
+    assert (rule.excluded, rule.woke, rule.needless) == (1, 0, 0)
+
+
 def test_a_match_that_its_unless_silences_is_not_the_last(third):
     assert third["uber.part"].last == dt.date(2024, 1, 5)
 

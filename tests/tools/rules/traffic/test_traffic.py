@@ -74,6 +74,28 @@ def test_days_are_told_apart_at_both_ends_of_a_rules_dates(engine, tmp_path):
     ]  # fmt: skip
 
 
+def test_amounts_below_on_and_above_a_bound_are_told_apart(tmp_path):
+    """`le: 100` and `lt: 20`: below 20, on 20 and above it, on 100 and above: of six rows two lie between."""
+    (tmp_path / "brands.csv").write_text(BRANDS)
+    rules = "[{id: a, match: [{words: UBER}], when: {amount: {le: 100}}}, "
+    rules += "{id: b, match: [{words: UBER}], when: {amount: {lt: 20}}}]"
+    (tmp_path / "uber.yaml").write_text(f"brand: uber\nowner: x\nrules: {rules}\n")
+    with Engine.load(rules=tmp_path, model=None, cache=None) as engine:
+        name = write(tmp_path, [("UBER", -size, None, None) for size in (19.0, 20.0, 21.0, 99.0, 100.0, 101.0)])
+        assert sorted(Traffic.read(name, [engine.parts.book]).rows["n"].to_list()) == [1, 1, 1, 1, 2]
+
+
+def test_rows_that_cannot_be_read_are_no_traffic(engine, tmp_path, monkeypatch):
+    """Blocks of one line: the window is that of all of them, and the second line has a field too many."""
+    monkeypatch.setattr("tierbreak.files.streams.BLOCK", 20)
+    lines = ["UBER,2024-02-01", "UBER,2024,02,01", "JOE,2024-03-01", "JOE,2024-01-01"]
+    (tmp_path / "rows.csv").write_text("\n".join(["descriptor,date", *lines]) + "\n")
+    traffic = Traffic.read(str(tmp_path / "rows.csv"), [engine.parts.book])
+    assert (traffic.total, traffic.broken) == (3, 1)
+    assert sorted(traffic.rows.select("descriptor", "n").rows()) == [("JOE", 2.0), ("UBER", 1.0)]
+    assert traffic.window == (dt.date(2024, 1, 1), dt.date(2024, 3, 1))
+
+
 def test_weights_and_what_is_missing(engine, tmp_path):
     (tmp_path / "w.tsv").write_text("count\tmerchant_name\n3\tUBER\n2\tUBER\n4\tJOE\n")
     traffic = Traffic.read(str(tmp_path / "w.tsv"), [engine.parts.book], columns={"weight": "count"})
@@ -123,6 +145,7 @@ def test_a_replay_knows_what_the_cache_does_not(engine, tmp_path):
 MASKED = {
     "INDN:LEE KIM CO ID:123": "INDN:…",
     "VENMO PAYMENT 1012 KIM LEE": "VENMO PAYMENT …",
+    "VENMO *KIM LEE": "VENMO *…",
     "CASH APP*KIM LEE": "CASH APP*…",
     "Transfer to Kim": "Transfer to …",
     "GIFT FROM LUIGI": "GIFT FROM …",
