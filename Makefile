@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench mutants clean
 
 demo: $(VENV)/core
 	$(BIN)/tierbreak classify tests/sample.tsv --output-format table
@@ -21,6 +21,10 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m pytest bench --benchmark-enable
+
+# Small slips put into the code one at a time: do the tests notice them? An hour or two; no part of CI.
+mutants: $(VENV)/dev
+	$(BIN)/python tests/mutants/run.py --jobs 2
 
 # A stamp a set of packages, so that the second `make` installs nothing.
 $(VENV)/core: pyproject.toml
