@@ -22,6 +22,9 @@ from tierbreak.tiers.rules.exact import ExactPattern, ExactScanner
 #: texts, how many to join for a call -> (positions of texts, numbers of expressions found there)
 Scan = Callable[[Sequence[bytes], int], tuple[np.ndarray, np.ndarray]]
 
+#: (expressions, texts) -> for each way of compiling, the (text, expression) pairs found
+Probe = Callable[[Sequence[bytes], Sequence[bytes]], Iterable[set[tuple[int, int]]]]
+
 #: The shapes that lossy engines lose: parts with `.*` between them, the gap anywhere in 0..69 bytes, and
 #: two short parts with the second one near the end of the text. Shapes after vectorscan#382 and
 #: hyperscan-java#231; the words are ours.
@@ -43,10 +46,8 @@ _NUMBER = (1 << 32) - 1
 _WRAPPERS = (b"CHECKCARD 0612 %s 24224430000000000000000", b"POS DEBIT - VISA CHECK CARD 0000 - %s 555-010-0100 CA")
 
 
-def loses_known_shapes(probe: Callable[[Sequence[bytes], Sequence[bytes]], Iterable[set[tuple[int, int]]]]) -> bool:
+def loses_known_shapes(probe: Probe) -> bool:
     """Whether an engine loses a match of the known-bad shapes.
-
-    probe   (expressions, texts) -> for each way of compiling, the (text, expression) pairs found
 
     Asked of the engine as such, under more settings than ours: one that is wrong anywhere is not trusted.
     """

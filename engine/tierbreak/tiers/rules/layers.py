@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import cache
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ import numpy as np
 from tierbreak.rulebook.patterns import Expression
 from tierbreak.tiers.rules import cross_check, database
 from tierbreak.tiers.rules.compiled_cache import Layer, Shelf, Shelved, mark, mark_of
+from tierbreak.tiers.rules.cross_check import Probe, loses_known_shapes
 from tierbreak.tiers.rules.exact import ExactPattern
 
 #: Databases that serve together at most.
@@ -79,9 +81,7 @@ class Layers:
         shelf: Shelf,
     ) -> list[_Part]:
         """These parts, and one more for what is missing; all of them tried, and on the shelf."""
-        if not parts and cross_check.loses_known_shapes(
-            database.probe
-        ):  # a layer on the shelf says that the engine passed
+        if not parts and _loses(database.probe):  # a layer on the shelf says that the engine passed
             raise LosesMatches
         shelved = len(parts)
         exact: dict[int, cross_check.Expected] = {}
@@ -120,6 +120,12 @@ class Layers:
             return set(self._parts[0].layer.database.find(text))
         found = {int(numbers[at]) for layer, numbers in self._parts for at in layer.database.find(text)}
         return found - {-1}
+
+
+@cache
+def _loses(probe: Probe) -> bool:
+    """Whether the engine loses known matches: asked once a process, not once a rulebook."""
+    return loses_known_shapes(probe)
 
 
 def check_exact(expressions: Mapping[int, Expression]) -> None:
