@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,9 @@ def test_evidence_is_named_by_what_shapes_it(tier):
         "labels": sha256["labels.json"],
         "backend": backend,
     }
-    assert backend.startswith("onnxruntime ")
+    assert backend == (
+        f"onnxruntime {version('onnxruntime')} cpu int8, one scale a token; tokenizers {version('tokenizers')}"
+    )
     assert sha256["calibration.json"] not in tier.evidence.values(), "policy must not name the cache's store"
 
 

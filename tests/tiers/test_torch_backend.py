@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 
 import numpy as np
 import polars as pl
@@ -191,7 +192,7 @@ def test_evidence_names_torch_device_dtype_and_shapes(tier, folder):
         "weights": sha256["weights.safetensors"],
         "tokenizer": sha256["tokenizer.json"],
         "labels": sha256["labels.json"],
-        "backend": f"torch {torch.__version__} cpu float32, 16x8 8x16 4x32 2x64",
+        "backend": f"torch {torch.__version__} cpu float32, 16x8 8x16 4x32 2x64; tokenizers {version('tokenizers')}",
     }
     graph = ModelTier.load(folder, registry_ids=twins.BRANDS, threads=1)
     assert tier.fingerprint == graph.fingerprint

@@ -58,7 +58,7 @@ class ModelTier:
             "weights": folder.sha256["model.onnx"],
             "tokenizer": folder.sha256["tokenizer.json"],
             "labels": folder.sha256["labels.json"],
-            "backend": f"onnxruntime {VERSION} cpu int8, one scale a token",
+            "backend": backend_name(f"onnxruntime {VERSION} cpu int8, one scale a token"),
         }
         of = ("weights", "tokenizer", "labels")
         self.fingerprint = hashlib.sha256("\n".join(self.evidence[name] for name in of).encode()).hexdigest()
@@ -141,6 +141,13 @@ def batches(lengths: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
     for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
         rows = max(1, BATCH_TOKENS // int(lengths[same[0]])) if len(same) else 1
         yield from (same[start : start + rows] for start in range(0, len(same), rows))
+
+
+def backend_name(runtime: str) -> str:
+    """The part `backend` of the evidence: what runs the model and what cuts its texts, each with its version."""
+    from tokenizers import __version__
+
+    return f"{runtime}; tokenizers {__version__}"
 
 
 def open_session(folder: Folder) -> Session:

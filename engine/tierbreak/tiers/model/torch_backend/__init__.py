@@ -33,7 +33,7 @@ import polars as pl
 from tierbreak.core.policy import Policy
 from tierbreak.core.tables import EVIDENCE, TOP_K
 from tierbreak.errors import Fault, ModelError
-from tierbreak.tiers.model import gate, open_tokenizer
+from tierbreak.tiers.model import backend_name, gate, open_tokenizer
 from tierbreak.tiers.model.folder import WEIGHTS, Folder, fault, sealed
 from tierbreak.tiers.model.torch_backend.buckets import WIDTHS, Shape, Tokens, pack, plan, shapes
 from tierbreak.tiers.model.torch_backend.device import RING, Launch, checked, eager, replayed, share_out
@@ -119,7 +119,7 @@ class TorchTier:
         launch = replayed(run, given, device) if device == "cuda" else eager(run)
         on = torch.cuda.get_device_name() if device == "cuda" else "cpu"
         how = f"{dtype}, {'compiled, ' if compiled else ''}{' '.join(f'{rows}x{width}' for rows, width in given)}"
-        tier = cls(content, launch, tokenizer, given, f"torch {torch.__version__} {on} {how}")
+        tier = cls(content, launch, tokenizer, given, backend_name(f"torch {torch.__version__} {on} {how}"))
         lenient = replace(content, tolerance=_GOLDEN_ALLOWANCE * content.tolerance)
         faults = [*gate.misbehaviour(lenient, lambda keys: tier._said(pl.Series(keys)))]
         if faults:
