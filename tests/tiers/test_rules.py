@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -299,3 +301,10 @@ def test_what_the_reader_takes_three_engines_read_alike(regex, texts):
         for at_once in (1, 8):
             where, _ = compiled.scan(encoded, at_once)
             assert [at in where.tolist() for at in range(8)] == expected
+
+
+def test_other_libraries_in_cpp_can_be_loaded_after_hyperscan():
+    pytest.importorskip("pyarrow", reason="the extra `duckdb` is not installed")
+    code = "import tierbreak.tiers.rules.database, tierbreak.tiers.model.runtime, pyarrow"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -8,10 +8,12 @@ start-of-match refuses many patterns: spans come from the exact engine, for cont
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import platform
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,11 @@ from typing import Any
 import numpy as np
 
 from tierbreak.rulebook.patterns import Expression
+
+# Hyperscan's wheel holds a part of libstdc++. Where it is the first to be loaded, libraries loaded later (onnxruntime,
+# pyarrow) mix that part with the system's, and abort the process. numpy from 2 on loads the system's; 1.26 does not.
+with suppress(OSError):  # not a system with GNU's library
+    ctypes.CDLL("libstdc++.so.6")
 
 hyperscan: Any
 try:
