@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench mutants clean
+.PHONY: demo test test-all test-versions lint bench mutants clean
 
 demo: $(VENV)/core
 	$(BIN)/tierbreak classify tests/sample.tsv --output-format table
@@ -13,6 +13,10 @@ test: $(VENV)/dev
 
 test-all: $(VENV)/dev
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+# The core tests on every Python that is supported and here, and with the lowest versions allowed.
+test-versions:
+	$(PYTHON) tests/versions.py
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

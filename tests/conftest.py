@@ -18,6 +18,14 @@ collect_ignore = (
 )
 
 
+def pytest_report_header():
+    """What is not collected is said in one line."""
+    lacking = [name for name in ("torch", "transformers", "onnx", "safetensors") if not find_spec(name)]
+    if lacking:
+        return f"not installed: {', '.join(lacking)}; tests of training that need the extra `train` are left out"
+    return None
+
+
 @pytest.fixture(scope="session")
 def state(tmp_path_factory):
     """A folder for compiled databases that all tests of a run share."""
