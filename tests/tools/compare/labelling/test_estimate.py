@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierbreak.tools.compare.labelling.cells import Cell, share, wilson
+from tierbreak.tools.compare.labelling import cells as cell_figures
+from tierbreak.tools.compare.labelling.cells import Cell, wilson
 from tierbreak.tools.compare.labelling.estimate import estimate
 from tierbreak.tools.compare.labelling.labels import Label, Labels
 from tierbreak.tools.compare.labelling.sampling import draw, totals
@@ -144,7 +145,7 @@ def test_lines_without_a_label_count_as_not_drawn():
     worth 10 / 0.95 rows, of which all are right: 1 / (1 + z^2 / 10.526) = 0.7326."""
     ten, zeros = np.full(10, 2.0), np.zeros(10, int)
     cell = Cell("agree", False, SAME, 200.0, 0.0, 100, ten, np.full(10, 0.5), zeros, zeros, zeros)
-    assert share(cell, np.ones(10, bool), 1.959964) == pytest.approx((1.0, 0.7326, 1.0), abs=1e-4)
+    assert cell_figures.share(cell, np.ones(10, bool), 1.959964) == pytest.approx((1.0, 0.7326, 1.0), abs=1e-4)
 
 
 def test_sides_that_never_differ(october):
