@@ -279,3 +279,23 @@ def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path):
         whole.rmdir()
     assert names(tmp_path / "new") == ["old.txt"]
     assert names(tmp_path) == ["new"]
+
+
+def test_a_folder_that_is_swept_before_it_is_opened_is_made_again(tmp_path, monkeypatch):
+    make, tries = atomic._new_folder, []
+
+    def swept_once(path):
+        tries.append(path)
+        if len(tries) > 1:
+            return make(path)
+        path.mkdir()
+        path.rmdir()  # as another process does that finds no lock on it
+        return os.open(path, os.O_RDONLY)
+
+    monkeypatch.setattr(atomic, "_new_folder", swept_once)
+    with atomic.folder(tmp_path / "whole") as folder:
+        (folder / "part").touch()
+    assert (tmp_path / "whole" / "part").exists()
+    assert len(tries) == 2
+    with pytest.raises(FileNotFoundError), atomic.scratch(tmp_path / "no" / "such"):
+        pass

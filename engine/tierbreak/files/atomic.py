@@ -134,8 +134,10 @@ def _draft(place: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
         _own.add(path)
         try:
             handle = make(path)
-        except OSError:
+        except OSError as error:
             _own.discard(path)
+            if isinstance(error, FileNotFoundError) and place.parent.is_dir():
+                continue  # another process swept the folder before it was opened
             raise
         with suppress(OSError):  # some network disks have no locks; nothing is swept there then
             fcntl.flock(handle, fcntl.LOCK_EX)
