@@ -1,6 +1,7 @@
 """What is counted of the keys that are asked, and how much of it is held."""
 
 import threading
+import time
 from collections import Counter
 
 import numpy as np
@@ -64,11 +65,20 @@ def test_heavy_keys_are_held_and_none_is_counted_too_high(batches):
         assert asked._counts.get(key, 0) <= count
 
 
-def test_threads_share_it():
+def test_threads_share_it(monkeypatch):
+    """A thread is held up between reading a count and writing it: no other may count meanwhile."""
+
+    class Slow(dict):
+        def get(self, key, default=None):
+            found = super().get(key, default)
+            time.sleep(0.001)
+            return found
+
     asked = RecentKeys(1000)
-    threads = [threading.Thread(target=lambda: [add(asked, a=1, b=1) for _ in range(500)]) for _ in range(4)]
+    monkeypatch.setattr(asked, "_counts", Slow())
+    threads = [threading.Thread(target=lambda: [add(asked, a=1, b=1) for _ in range(5)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert asked._counts == {"a": 2000, "b": 2000}
+    assert asked._counts == {"a": 20, "b": 20}

@@ -77,6 +77,8 @@ def test_folded_is_upper_case_single_spaced_and_free_of_controls(descriptors: li
         assert not odd, f"{descriptor!r} keeps {odd!r}"
         assert folded == " ".join(folded.split(" ")).strip(), f"{descriptor!r} has a space at an end"
         assert "  " not in folded, f"{descriptor!r} has two spaces running"
+        lower = [char for char in folded if unicodedata.category(char) == "Ll" and char.upper() != char]
+        assert not lower, f"{descriptor!r} keeps {lower!r}"
 
 
 @given(MANY)
