@@ -86,9 +86,9 @@ def test_amounts_below_on_and_above_a_bound_are_told_apart(tmp_path):
 
 
 def test_rows_that_cannot_be_read_are_no_traffic(engine, tmp_path, monkeypatch):
-    """Blocks of one line: the window is that of all of them, and the second line has a field too many."""
+    """Blocks of a line or two: the window is that of all of them; the second line has a field too many."""
     monkeypatch.setattr("tierbreak.files.streams.BLOCK", 20)
-    lines = ["UBER,2024-02-01", "UBER,2024,02,01", "JOE,2024-03-01", "JOE,2024-01-01"]
+    lines = ["UBER,2024-03-01", "UBER,2024,02,01", "JOE,2024-02-01", "JOE,2024-01-01"]
     (tmp_path / "rows.csv").write_text("\n".join(["descriptor,date", *lines]) + "\n")
     traffic = Traffic.read(str(tmp_path / "rows.csv"), [engine.parts.book])
     assert (traffic.total, traffic.broken) == (3, 1)
