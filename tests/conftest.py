@@ -1,5 +1,6 @@
 """Engines that tests share; loading one compiles its rules, so each is loaded once a run."""
 
+from functools import cache
 from importlib.util import find_spec
 
 import hypothesis
@@ -7,6 +8,7 @@ import pytest
 
 from engines import CASE_RULES
 from tierbreak import Engine, Settings
+from tierbreak.tiers.rules import cross_check
 
 # A slow machine makes no test fail.
 hypothesis.settings.register_profile("tierbreak", deadline=None)
@@ -24,6 +26,14 @@ def pytest_report_header():
     if lacking:
         return f"not installed: {', '.join(lacking)}; tests of training that need the extra `train` are left out"
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_shapes_are_tried_once():
+    """The engine that is installed stays what it is; a book compiled without a cache would try it anew each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cross_check, "loses_known_shapes", cache(cross_check.loses_known_shapes))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -230,17 +230,13 @@ def test_ties_of_the_ranked_leave_the_others_to_be_drawn_by_their_probability(tm
     """2,000 disagreements of one row each, half by rules on both sides (a tie of 0.5) and half by a surer model: the
     ranked are all of the tie, and of those drawn by chance its share must be what is left of it, 900 of 1,900.
     """
+    rows = []
+    for at in range(2_000):
+        tier, confidence = ("model", 0.99) if at % 2 == 0 else ("rules", None)
+        rows.append((f"D{at}", f"D{at}", "u1", 1.0, 1, "uber", "UBER", "hulu", tier, None, confidence, None))
+    made = thirty.pairs(tmp_path / "made", rows, ["changed"] * len(rows))
     taken = 0
     for seed in range(20):
-        rows, outcome = [], []
-        for at in range(2_000):
-            model = at % 2 == 0
-            rows.append(
-                (f"D{at}", f"D{at}", "u1", 1.0, 1, "uber", "UBER", "hulu", "model" if model else "rules", None,
-                 0.99 if model else None, None)
-            )  # fmt: skip
-            outcome.append("changed")
-        made = thirty.pairs(tmp_path / str(seed), rows, outcome)
         sample = draw(made, ranked=100, random=200, seed=seed)
         chance = [unit for unit in sample.units if unit.stratum == DISAGREE]
         assert len(chance) == 200

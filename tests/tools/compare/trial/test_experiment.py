@@ -357,14 +357,32 @@ def test_without_an_effect_few_alarms():
     assert sum(one.srm_p < 0.001 for one in found) <= 3
 
 
+def welch(new, value, looks):
+    """Difference, its standard error and Welch's degrees of freedom after so many users, each [looks]; from sums."""
+    arms = []
+    for arm in (~new, new):
+        n, total, squares = (np.cumsum(arm * one)[looks - 1] for one in (1.0, value, value**2))
+        arms.append((n, total / n, (squares - total**2 / n) / (n - 1) / n))
+    (old_n, old_mean, old), (new_n, new_mean, change) = arms
+    freedom = (old + change) ** 2 / (old**2 / (old_n - 1) + change**2 / (new_n - 1))
+    return new_mean - old_mean, np.sqrt(old + change), freedom
+
+
 def test_an_always_valid_interval_holds_while_one_looks():
     """Looked at every 100 users up to 3,000: it misses the difference in at most 5 of 100 runs; Welch's in more."""
+    looks = np.arange(100, 3_001, 100)
+    reaches = np.array([reach(n) for n in looks.tolist()])
     missed = naive = 0
     for seed in range(100):
         rows = simulated(seed, 3_000)
-        looks = [experiment(rows.head(n).drop("before_spend")).metrics[0] for n in range(100, 3_001, 100)]
-        missed += any(not one.always[0] <= 0 <= one.always[1] for one in looks)
-        naive += any(not one.interval[0] <= 0 <= one.interval[1] for one in looks)
+        difference, error, freedom = welch((rows["arm"] == "new").to_numpy(), rows["spend"].to_numpy(), looks)
+        always, once = reaches * error, stats.t.ppf(0.975, freedom) * error
+        missed += (np.abs(difference) > always).any()
+        naive += (np.abs(difference) > once).any()
+        for at in (0, 14, 29) if seed == 0 else ():
+            said = experiment(rows.head(int(looks[at])).drop("before_spend")).metrics[0]
+            assert said.always == pytest.approx((difference[at] - always[at], difference[at] + always[at]))
+            assert said.interval == pytest.approx((difference[at] - once[at], difference[at] + once[at]))
     assert missed <= 5 < naive
 
 
