@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 
 from engines import CASE_RULES
-from tierbreak import Engine, Settings
+from tierbreak import Engine, Settings, cli
 from tierbreak.tiers.rules import cross_check
 
 # A slow machine makes no test fail.
@@ -29,10 +29,12 @@ def pytest_report_header():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def known_shapes_are_tried_once():
-    """The engine that is installed stays what it is; a book compiled without a cache would try it anew each time."""
+def made_once():
+    """What stays the same all run long, and takes longer than most tests: whether the engine that is installed loses
+    known matches, which a book compiled without a cache asks anew, and the command line put together."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cross_check, "loses_known_shapes", cache(cross_check.loses_known_shapes))
+        patch.setattr(cli, "_command", cache(cli._command))
         yield
 
 
