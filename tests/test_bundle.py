@@ -60,10 +60,21 @@ def test_rules_stand_in_place_of_the_shipped_ones(load, mine):
     assert engine.classify_one("STARBUCKS STORE 01234 SEATTLE WA").brand is None
 
 
-def test_an_overlay_adds_to_the_shipped_ones(load, mine):
+def test_an_overlay_adds_to_the_shipped_ones(load, mine, tmp_path, monkeypatch):
+    """To two rules here: thousands would be compiled anew with an overlay's."""
+    own = tmp_path / "shipped" / "rules"
+    own.mkdir(parents=True)
+    (own / "brands.csv").write_text(
+        BRANDS + "netflix,Netflix,streaming,,,,,active,,\nstarbucks,Starbucks,coffee,,,,,active,,\n"
+    )
+    for brand in ("netflix", "starbucks"):
+        rule = f"{{id: {brand}.name, match: [{{words: {brand}}}]}}"
+        (own / f"{brand}.yaml").write_text(f"brand: {brand}\nowner: x\nrules: [{rule}]\n")
+    monkeypatch.setattr("tierbreak.bundle.shipped", lambda: own.parent)
     engine = load(overlay=mine)
     assert engine.classify_one("CORNER SHOP 3").brand == "corner-shop-of-mine"
     assert engine.classify_one("STARBUCKS STORE 01234 SEATTLE WA").brand == "starbucks"
+    assert [engine.classify_one(text).brand_name for text in ("NFLX", "NETFLIX")] == ["Netflix Renamed"] * 2
 
 
 def test_rules_and_overlay_together(load, mine, tmp_path):

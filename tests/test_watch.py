@@ -36,6 +36,12 @@ def put(folder, text, name="rules"):
     (folder / f"{name}.new").replace(folder / f"{name}.yaml")
 
 
+@pytest.fixture(autouse=True)
+def short_rest(monkeypatch):
+    """Files are written in one step here: they need not come to rest for as long as an editor's."""
+    monkeypatch.setattr(watch, "REST", 0.01)
+
+
 @pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "rules"
