@@ -37,9 +37,17 @@ def put(folder, text, name="rules"):
 
 
 @pytest.fixture(autouse=True)
-def short_rest(monkeypatch):
-    """Files are written in one step here: they need not come to rest for as long as an editor's."""
+def quick(monkeypatch, tmp_path):
+    """Files are written in one step here, so they need not come to rest for as long as an editor's; and every change
+    reads the registry anew, which is one of few brands."""
     monkeypatch.setattr(watch, "REST", 0.01)
+    brands = ("lyft", "starbucks", "uber", *(label for label in TinyModel.labels if label.startswith("filler")))
+    lines = "".join(f"{brand},{brand},x,,,,,active,,\n" for brand in brands)
+    (tmp_path / "shipped" / "rules").mkdir(parents=True)
+    (tmp_path / "shipped" / "rules" / "brands.csv").write_text(
+        f"id,name,sector,parent,aliases,domain,wikidata,status,replaced_by,since\n{lines}"
+    )
+    monkeypatch.setattr("tierbreak.bundle.shipped", lambda: tmp_path / "shipped")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ An old list of names against a new engine. What the rows add up to, by hand:
 """
 
 import datetime as dt
+from functools import cache
 
 import polars as pl
 
@@ -84,10 +85,12 @@ OUTCOME = [
 ]  # fmt: skip
 
 
+@cache
 def registry():
     return Registry.load(shipped() / "rules" / "brands.csv")
 
 
+@cache
 def joint():
     return Joint.of([registry()], ["Local Gym"])
 
