@@ -55,7 +55,7 @@ def needed(distribution):
 
 
 def test_a_fresh_venv_explains_from_the_root_folder(wheel, tmp_path):
-    """In it lies what the wheel names as its needs, linked from here, as to install it takes minutes; and nothing else."""
+    """In it lies what the wheel names as its needs, and nothing else. Linked, as to install it takes minutes."""
     venv = tmp_path / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", venv)
     run(sys.executable, "-m", "pip", "--python", venv, "install", "--quiet", "--no-deps", wheel)

@@ -134,6 +134,7 @@ def test_a_child_of_the_family_takes_all_that_its_parent_finds(parts_of):
         ("when: {mcc: ['4121', '5812']}", "when: {mcc: ['4121']}", True),
         ("when: {mcc: ['4121']}", "when: {mcc: ['4121'], optional: true}", False),
         ("when: {mcc: ['4121'], optional: true}", "when: {mcc: ['4121']}", True),
+        ("when: {mcc: ['4121'], optional: true}", "", False),  # it wins on a code that no rule names
         ("valid: {from: 2020-01-01}", "valid: {from: 2021-01-01}", True),
         ("valid: {from: 2020-01-01}", "valid: {from: 2019-01-01}", False),
     ],
@@ -206,6 +207,24 @@ def test_redundant_within_a_brand(parts_of):
     assert found["c"][1] is False  # its match is longer than UBER: it may settle a text that UBER cannot
     assert "b" not in found
     assert [claim.verdict for claim in proofs.claims] == ["separate"] * 4
+
+
+def test_a_rule_that_does_not_decide_ends_no_other(parts_of):
+    u = "id: u, match: [{regex: UBER}]"
+    for below in (
+        {UBER: rules(u), LYFT: rules("id: l, match: [{regex: UBER}], outranks: [u], status: shadow")},
+        {UBER: rules(u) + deny("id: d, match: [{regex: UBER}], status: shadow")},
+    ):
+        claim = claims_of(parts_of(below))["u"]
+        assert claim.verdict != "never-wins"
+        assert claim.witness.text == "UBER"
+
+
+def test_a_rule_wins_where_the_one_above_is_denied_far_from_its_shortest_texts(parts_of):
+    """Nothing that u finds by itself holds ZEBRA: only the search for a text that l is denied finds it."""
+    denied = rules("id: l, match: [{regex: UBER}], outranks: [u]") + deny("id: d, match: [{words: ZEBRA}]")
+    claim = claims_of(parts_of({UBER: rules("id: u, match: [{regex: UBER}]"), LYFT: denied}))["u"]
+    assert (claim.verdict, sorted(claim.witness.text.split())) == ("wins", ["UBER", "ZEBRA"])
 
 
 def test_of_two_equal_rules_the_one_with_an_edge_of_its_own_is_no_harm_to_keep(parts_of):
@@ -286,7 +305,7 @@ PATTERNS = [
 GUARDS = [
     "when: {sign: debit}", "when: {amount: {lt: 5}}", "when: {amount: {ge: 5}}", "when: {mcc: ['1111']}",
     "when: {mcc: ['1111'], optional: true}", "valid: {from: 2020-01-01}", "valid: {to: 2019-12-31}",
-    "when: {sign: credit, amount: {gt: 2}}",
+    "when: {sign: credit, amount: {gt: 2}}", "when: {sign: credit}",
 ]  # fmt: skip
 
 
