@@ -1,6 +1,7 @@
 """Arbitration on tables small enough to check by eye, then properties that hold for any table."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,6 +166,21 @@ def test_deny_takes_its_brand_out_for_every_tier():
     assert out.brand.tolist() == [-1, 3, -1], "a denied top answer abstains, it never promotes the second"
     assert reasons(out) == ["denied", None, "denied"]
     assert kinds(out) == ["denied", "denied", "denied"]
+
+
+def test_a_deny_rule_that_its_unless_silences_denies_nothing():
+    settled = rules_only(matches((0, 0), (0, 6, Outcome.UNLESS), (1, 0), (1, 8, Outcome.WHEN)), 2)
+    assert (settled.brand.tolist(), kinds(settled)) == ([0, 0], [None, None])
+
+
+def test_of_two_rules_that_close_a_case_the_first_is_named():
+    book = replace(BOOK, brand=np.where(DENY, -1, BRAND))  # rule 6 denies every brand too
+    assert rules_only(matches((0, 8), (0, 0), (0, 6)), 1, book=book).rule.tolist() == [6]
+
+
+def test_an_edge_between_rules_of_one_brand_is_no_collision():
+    settled = rules_only(matches((0, 0), (0, 1)), 1, book=replace(BOOK, edges=np.array([[1, 0]])))
+    assert (settled.rule.tolist(), kinds(settled)) == ([1], [None])
 
 
 def test_a_denied_answer_is_the_reason_although_rules_contest_the_case():

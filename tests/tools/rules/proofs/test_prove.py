@@ -209,21 +209,22 @@ def test_redundant_within_a_brand(parts_of):
     assert [claim.verdict for claim in proofs.claims] == ["separate"] * 4
 
 
-def test_a_rule_that_does_not_decide_ends_no_other(parts_of):
-    u = "id: u, match: [{regex: UBER}]"
-    for below in (
-        {UBER: rules(u), LYFT: rules("id: l, match: [{regex: UBER}], outranks: [u], status: shadow")},
-        {UBER: rules(u) + deny("id: d, match: [{regex: UBER}], status: shadow")},
-    ):
-        claim = claims_of(parts_of(below))["u"]
-        assert claim.verdict != "never-wins"
-        assert claim.witness.text == "UBER"
-
-
-def test_a_rule_wins_where_the_one_above_is_denied_far_from_its_shortest_texts(parts_of):
-    """Nothing that u finds by itself holds ZEBRA: only the search for a text that l is denied finds it."""
-    denied = rules("id: l, match: [{regex: UBER}], outranks: [u]") + deny("id: d, match: [{words: ZEBRA}]")
-    claim = claims_of(parts_of({UBER: rules("id: u, match: [{regex: UBER}]"), LYFT: denied}))["u"]
+@pytest.mark.parametrize(
+    "idle",
+    [
+        {},
+        {"starbucks": rules("id: s, match: [{regex: UBER}], outranks: [u], status: shadow")},
+        {UBER: deny("id: e, match: [{regex: UBER}], status: shadow")},
+    ],
+)
+def test_a_rule_wins_where_the_one_above_is_denied_far_from_its_shortest_texts(parts_of, idle):
+    """Nothing that u finds by itself holds ZEBRA: only the search for a text that l is denied finds it, and rules that
+    do not decide are not in its way."""
+    book = {
+        UBER: rules("id: u, match: [{regex: UBER}]"),
+        LYFT: rules("id: l, match: [{regex: UBER}], outranks: [u]") + deny("id: d, match: [{words: ZEBRA}]"),
+    }
+    claim = claims_of(parts_of({brand: book.get(brand, "") + idle.get(brand, "") for brand in book | idle}))["u"]
     assert (claim.verdict, sorted(claim.witness.text.split())) == ("wins", ["UBER", "ZEBRA"])
 
 
