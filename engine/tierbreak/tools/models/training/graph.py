@@ -181,7 +181,7 @@ def build(
         ]
     inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "tokens"])]
     whole = helper.make_graph(graph.nodes, "tierbreak", inputs, outputs, list(graph.constants.values()))
-    # Opset 17 and IR 9: what onnxruntime 1.20, the oldest that we allow, reads.
+    # Opset 17 and IR 9: older than the oldest onnxruntime that we allow, which reads them.
     model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(_CONTRIB, 1)])
     model.ir_version = 9
     return model
