@@ -106,7 +106,7 @@ class Engine:
         can_run()
         settings = settings or Settings.of()
         parts = _load(_asked(bundle, rules, overlay, model), cache, settings)
-        if freeze:
+        if freeze and not gc.get_freeze_count():  # once a process: what is frozen and goes later is never collected
             gc.collect()
             gc.freeze()
         return cls(parts, settings, on_batch=on_batch)
